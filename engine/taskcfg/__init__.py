@@ -1,0 +1,81 @@
+"""taskcfg: a declarative, config-as-code scheduler.
+
+The public names are imported when they are first used, so that `import taskcfg` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from taskcfg.control import Taskcfg as Taskcfg
+    from taskcfg.errors import AlreadyRunning as AlreadyRunning
+    from taskcfg.errors import ApprovalNeeded as ApprovalNeeded
+    from taskcfg.errors import BrokerUnavailable as BrokerUnavailable
+    from taskcfg.errors import DatabaseUnavailable as DatabaseUnavailable
+    from taskcfg.errors import InvalidParams as InvalidParams
+    from taskcfg.errors import InvalidSettings as InvalidSettings
+    from taskcfg.errors import InvalidTaskFiles as InvalidTaskFiles
+    from taskcfg.errors import InvalidType as InvalidType
+    from taskcfg.errors import LockTimeout as LockTimeout
+    from taskcfg.errors import NameTaken as NameTaken
+    from taskcfg.errors import RetiredTask as RetiredTask
+    from taskcfg.errors import SchemaMismatch as SchemaMismatch
+    from taskcfg.errors import StalePlan as StalePlan
+    from taskcfg.errors import TaskcfgError as TaskcfgError
+    from taskcfg.errors import UnknownTask as UnknownTask
+    from taskcfg.errors import UnknownType as UnknownType
+    from taskcfg.errors import UnreadableSource as UnreadableSource
+    from taskcfg.errors import UnsafePlan as UnsafePlan
+    from taskcfg.errors import WrongEnvironment as WrongEnvironment
+    from taskcfg.types import Fire as Fire
+    from taskcfg.types import Params as Params
+    from taskcfg.types import task_type as task_type
+
+_ROOMS = {
+    "Taskcfg": "taskcfg.control",
+    "Fire": "taskcfg.types",
+    "Params": "taskcfg.types",
+    "task_type": "taskcfg.types",
+    **dict.fromkeys(
+        (
+            "AlreadyRunning",
+            "ApprovalNeeded",
+            "BrokerUnavailable",
+            "DatabaseUnavailable",
+            "InvalidParams",
+            "InvalidSettings",
+            "InvalidTaskFiles",
+            "InvalidType",
+            "LockTimeout",
+            "NameTaken",
+            "RetiredTask",
+            "SchemaMismatch",
+            "StalePlan",
+            "TaskcfgError",
+            "UnknownTask",
+            "UnknownType",
+            "UnreadableSource",
+            "UnsafePlan",
+            "WrongEnvironment",
+        ),
+        "taskcfg.errors",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("taskcfg")
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'taskcfg' has no attribute {name!r}")
+    value = getattr(import_module(_ROOMS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS, "__version__"})

@@ -1,0 +1,110 @@
+"""Notices that something under a folder of task files may have changed.
+
+An event only says *dirty*: what changed is found out by reading the folder again. Editors and
+ConfigMaps replace files, so the folder is watched and not the files; and since a watcher can
+miss a change (network file systems, a replaced folder), whoever uses this reads the folder
+every so often anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from taskcfg.clock import Clock
+
+logger = logging.getLogger("taskcfg.source")
+
+SETTLE = 0.3
+"""Seconds without a further event after which a change is taken to be complete."""
+
+LONGEST_SETTLE = 2.0
+"""Seconds after the first event when it is read in any case."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether the folder is still the one that is watched."""
+
+_HARMLESS = ("opened", "closed_no_write")
+"""What reading a file emits: to take it for a change would make us read for ever."""
+
+
+class FolderWatcher:
+    """Watches *folder* and everything below it; survives that the folder is replaced."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._dirty = threading.Event()
+        self._closed = False
+        self._observer: BaseObserver | None = None
+        self._watched: tuple[int, int] | None = None
+        self._arm()
+        self._dirty.clear()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most that long for a change, and then until it has settled. True: read the folder."""
+        end = self._clock.monotonic() + seconds
+        while not self._dirty.is_set():
+            self._arm()
+            left = end - self._clock.monotonic()
+            if self._closed or left <= 0:
+                return False
+            self._dirty.wait(min(left, LOOK_EVERY))
+        deadline = self._clock.monotonic() + LONGEST_SETTLE
+        while self._dirty.is_set() and self._clock.monotonic() < deadline:
+            self._dirty.clear()
+            self._dirty.wait(SETTLE)
+        self._dirty.clear()
+        return not self._closed
+
+    def close(self) -> None:
+        self._closed = True
+        self._dirty.set()
+        self._disarm()
+
+    def _arm(self) -> None:
+        """Watch the folder that is there now; a folder that was replaced is another one."""
+        identity = _identity(self._folder)
+        if identity == self._watched or self._closed:
+            return
+        self._disarm()
+        if identity is not None:
+            observer = Observer()
+            try:
+                observer.schedule(_Marker(self._dirty), str(self._folder), recursive=True)
+                observer.start()
+            except OSError as error:
+                logger.warning("watch.unavailable folder=%s reason=%s", self._folder, error)
+            else:
+                self._observer = observer
+        self._watched = identity
+        self._dirty.set()
+
+    def _disarm(self) -> None:
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+
+class _Marker(FileSystemEventHandler):
+    def __init__(self, dirty: threading.Event) -> None:
+        self._dirty = dirty
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type not in _HARMLESS:
+            self._dirty.set()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

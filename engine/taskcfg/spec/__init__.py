@@ -1,0 +1,1 @@
+"""What a task is, and when it fires: pure values and arithmetic."""
