@@ -1,0 +1,1 @@
+"""The database behind our functions: SQLite and PostgreSQL alike."""

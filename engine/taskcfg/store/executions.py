@@ -1,0 +1,136 @@
+"""Where the gate asks for permission, and writes down what happened."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, select, update
+
+from taskcfg.clock import Clock, SystemClock
+from taskcfg.errors import DatabaseUnavailable
+from taskcfg.spec.fires import (
+    Dispatched,
+    EventState,
+    ExecutionState,
+    Outcome,
+    Refused,
+    Started,
+)
+from taskcfg.store.closing import close_execution
+from taskcfg.store.database import writing
+from taskcfg.store.ids import new_id
+from taskcfg.store.settings_table import database_uuid
+from taskcfg.store.starting import recorded_start, start_execution
+from taskcfg.store.tables import schedule_event, task_execution
+
+logger = logging.getLogger("taskcfg.store")
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+"""Seconds between two tries at a database that is away."""
+
+_e = schedule_event.c
+_x = task_execution.c
+T = TypeVar("T")
+
+
+class ExecutionRecords:
+    """Starts and closes executions. Every call waits, with capped backoff, for a database that is down."""
+
+    def __init__(self, database: Engine, clock: Clock | None = None) -> None:
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._database_id: UUID | None = None
+
+    def start(self, dispatched: Dispatched) -> Started | Refused:
+        """Insert the running execution, and say that the body may run, once.
+
+        Refuses a second start, an older dispatch, and a fire that is expired, cancelled, finished
+        or whose task is deleted. Never takes over.
+        """
+        execution_id = new_id()
+        tried = False
+
+        def step() -> Started | Refused:
+            nonlocal tried
+            again, tried = tried, True
+            with writing(self._database) as connection:
+                # The answer to a commit can get lost: then the row is there, under our own id.
+                recorded = recorded_start(connection, execution_id) if again else None
+                return recorded or start_execution(connection, dispatched, execution_id)
+
+        return self._patiently(step)
+
+    def finish(self, execution_id: UUID, outcome: Outcome) -> None:
+        """Close the execution and, in the same transaction, its fire: `done`, or `pending` under
+        the next dispatch where attempts (or, for `lost`, redispatches) are left."""
+
+        def step() -> None:
+            with writing(self._database) as connection:
+                close_execution(connection, self._identity(connection), execution_id, outcome)
+
+        self._patiently(step)
+
+    def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> None:
+        """The same, for the parent process, which knows a killed child only by its message.
+
+        Does nothing when the attempt is not running any more. A message that was taken from its
+        queue, but died before its attempt was recorded, is published again.
+        """
+
+        def step() -> None:
+            with writing(self._database) as connection:
+                execution_id = connection.scalar(select(_x.id).where(_same_attempt(dispatched)))
+                if execution_id is not None:
+                    close_execution(connection, self._identity(connection), execution_id, outcome)
+                elif outcome.state in _TAKEN_AWAY:
+                    _put_back(connection, dispatched)
+
+        self._patiently(step)
+
+    def _identity(self, connection: Connection) -> UUID:
+        if self._database_id is None:
+            self._database_id = database_uuid(connection)
+        return self._database_id
+
+    def _patiently(self, step: Callable[[], T]) -> T:
+        pause, waiting = FIRST_PAUSE, False
+        while True:
+            try:
+                result = step()
+            except DatabaseUnavailable as error:
+                if not waiting:
+                    logger.warning("database.unavailable reason=%r: the worker waits for it", error.message)
+                waiting = True
+                self._clock.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                if waiting:
+                    logger.warning("database.recovered")
+                return result
+
+
+_TAKEN_AWAY = (ExecutionState.LOST, ExecutionState.TIMED_OUT)
+
+
+def _put_back(connection: Connection, dispatched: Dispatched) -> None:
+    connection.execute(
+        update(schedule_event)
+        .where(
+            _e.id == dispatched.event_id,
+            _e.dispatch_no == dispatched.dispatch_no,
+            _e.state == EventState.PUBLISHED.value,
+        )
+        .values(state=EventState.PENDING.value, node_id=None, epoch=_e.epoch + 1, next_attempt_at=None)
+    )
+
+
+def _same_attempt(dispatched: Dispatched) -> ColumnElement[bool]:
+    return and_(
+        _x.schedule_event_id == dispatched.event_id,
+        _x.dispatch_no == dispatched.dispatch_no,
+        _x.celery_retry == dispatched.celery_retry,
+    )

@@ -1,0 +1,201 @@
+"""The tasks in the database: what a plan compares with, and what an apply writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, case, exists, or_, select, update
+
+from taskcfg.reconcile.state import LiveTask
+from taskcfg.spec.fires import LIVE_STATES, EventState
+from taskcfg.spec.schedule import Schedule
+from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.timetable import timetable
+from taskcfg.store.bulk import among, insert_rows, update_rows
+from taskcfg.store.columns import db_now, is_one_of
+from taskcfg.store.database import database_time
+from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, columns_of, spec_of
+from taskcfg.store.tables import schedule_event, task_config, task_pause
+
+_c = task_config.c
+_NO_ERROR = {"error_reason": None, "error_count": 0, "error_retry_at": None}
+UNREADABLE_DIGEST = "unreadable"
+"""The digest of a row that somebody changed into what is no spec: it equals no other."""
+
+
+def live_tasks(connection: Connection, source: str) -> dict[str, LiveTask]:
+    """Return the source's rows that are not retired, by name, without their specs.
+
+    Where somebody changed a row by hand, its digest is computed from what it says now.
+    """
+    rows = connection.execute(
+        select(_c.id, _c.name, _c.spec_digest, _c.version, _c.applied_version, _c.protect).where(
+            _c.source == source, _c.retired_at.is_(None)
+        )
+    ).all()
+    specs = specs_of(connection, [row.id for row in rows if row.version != row.applied_version])
+    live = {}
+    for id_, name, digest, version, applied_version, protect in rows:
+        if version != applied_version:
+            digest = specs[id_].digest if id_ in specs else UNREADABLE_DIGEST
+        live[name] = LiveTask(id_, name, digest, version, applied_version, protect)
+    return live
+
+
+def specs_of(connection: Connection, ids: Collection[int]) -> dict[int, TaskSpec]:
+    """Return the specs of the rows *ids*, by id, but for those that cannot be read."""
+    if not ids:
+        return {}
+    specs = {}
+    for row in connection.execute(select(*SPEC_SELECTION).where(among(connection, _c.id, ids))):
+        try:
+            specs[row.id] = spec_of(row)
+        except UNREADABLE:
+            continue
+    return specs
+
+
+def owners(connection: Connection, names: Collection[str]) -> dict[str, str]:
+    """Return, of *names*, those that a live row of any source bears, with that source."""
+    if not names:
+        return {}
+    found = connection.execute(
+        select(_c.name, _c.source).where(_c.retired_at.is_(None), among(connection, _c.name, names))
+    )
+    return {row.name: row.source for row in found}
+
+
+def retired(connection: Connection, source: str, names: Collection[str]) -> dict[str, int]:
+    """Return, of *names*, those that *source* had and retired, with the id of the newest such row."""
+    if not names:
+        return {}
+    found = connection.execute(
+        select(_c.name, _c.id)
+        .where(_c.source == source, _c.retired_at.is_not(None), among(connection, _c.name, names))
+        .order_by(_c.retired_at, _c.id)
+    )
+    return {row.name: row.id for row in found}
+
+
+def insert_tasks(
+    connection: Connection, specs: Sequence[TaskSpec], source: str, commit: str | None
+) -> list[int]:
+    """Add tasks that are new, firing from now on. Returns their ids, in no particular order."""
+    shared = {"source": source, "commit": commit, "created_at": db_now(), "updated_at": db_now()}
+    return insert_rows(connection, task_config, _scheduled(connection, specs), shared=shared)
+
+
+def update_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
+    """Make the rows say what *specs*, by id, say, firing by the new schedule from now on.
+
+    Expects what is due under the old one to be recorded already. A paused task stays paused; one
+    that was in error is so no more; one that is disabled loses its fires that have not started.
+    """
+    _write(connection, specs, {"commit": commit, "updated_at": db_now(), **_NO_ERROR})
+    disabled = [id_ for id_, spec in specs.items() if not spec.enabled]
+    _cancel_fires(connection, disabled, "cancelled: the task was disabled")
+
+
+def revive_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
+    """Bring retired rows back under *specs*, by id, firing from now on; their history is theirs again."""
+    _write(connection, specs, {"commit": commit, "updated_at": db_now(), "retired_at": None, **_NO_ERROR})
+
+
+def retire_tasks(connection: Connection, ids: Collection[int]) -> None:
+    """Stop the tasks for good: they fire no more, and what has not started yet is cancelled."""
+    if not ids:
+        return
+    stopped = {"next_nominal_at": None, "next_fire_at": None, "error_retry_at": None}
+    connection.execute(
+        update(task_config)
+        .where(among(connection, _c.id, ids))
+        .values(retired_at=db_now(), updated_at=db_now(), **stopped)
+    )
+    _cancel_fires(connection, ids, "cancelled: the task was deleted")
+
+
+def refresh_places(
+    connection: Connection, source: str, specs: Iterable[TaskSpec], commit: str | None
+) -> None:
+    """Note where tasks that did not change stand in the files now. Their version stays.
+
+    A row that was changed by hand and is back to what was applied counts as applied again.
+    """
+    desired = {spec.name: spec for spec in specs}
+    rows = connection.execute(
+        select(_c.id, _c.name, _c.file, _c.line, _c.version, _c.applied_version).where(
+            _c.source == source, _c.retired_at.is_(None)
+        )
+    )
+    moved = []
+    for id_, name, file, line, version, applied_version in rows:
+        spec = desired.get(name)
+        if spec is None:
+            continue
+        place = (spec.position.file, spec.position.line) if spec.position else (None, None)
+        if place != (file, line) or version != applied_version:
+            moved.append(
+                {
+                    "id": id_,
+                    "file": place[0],
+                    "line": place[1],
+                    "applied_version": version,
+                    "spec_digest": spec.digest,
+                }
+            )
+    update_rows(connection, task_config, moved, shared={"commit": commit})
+
+
+def _write(connection: Connection, specs: Mapping[int, TaskSpec], shared: Mapping[str, Any]) -> None:
+    if not specs:
+        return
+    columns = _scheduled(connection, specs.values())
+    rows = [{"id": id_, **row} for id_, row in zip(specs, columns, strict=True)]
+    # The trigger raises the version by one, where the spec really is another.
+    update_rows(connection, task_config, rows, shared={**shared, "applied_version": _c.version + 1})
+    paused = exists().where(task_pause.c.task_config_id == _c.id)
+    connection.execute(
+        update(task_config)
+        .where(among(connection, _c.id, specs), or_(_c.applied_version != _c.version, paused))
+        .values(applied_version=_c.version, next_fire_at=case((paused, None), else_=_c.next_fire_at))
+    )
+
+
+def _scheduled(connection: Connection, specs: Iterable[TaskSpec]) -> list[dict[str, Any]]:
+    """Return the columns of *specs* with the time each fires next, from the database's now."""
+    now = database_time(connection)
+
+    @cache
+    def next_after(schedule: Schedule, zone: str) -> datetime | None:
+        return timetable(schedule, zone).next_after(now)
+
+    rows = []
+    for spec in specs:
+        coming = next_after(spec.schedule, spec.timezone) if spec.enabled else None
+        rows.append({**columns_of(spec), "next_nominal_at": coming, "next_fire_at": coming})
+    return rows
+
+
+def _cancel_fires(connection: Connection, task_ids: Collection[int], reason: str) -> None:
+    if not task_ids:
+        return
+    event = schedule_event.c
+    # In order of id, as the relay takes them: two transactions never wait for each other.
+    chosen = (
+        select(event.id)
+        .where(
+            among(connection, event.task_config_id, task_ids),
+            is_one_of(event.state, *LIVE_STATES),
+            event.state != EventState.PUBLISHED,
+        )
+        .order_by(event.id)
+        .with_for_update(key_share=True)
+    )
+    connection.execute(
+        update(schedule_event)
+        .where(event.id.in_(chosen))
+        .values(state=EventState.CANCELLED, reason=reason, done_at=db_now())
+    )
