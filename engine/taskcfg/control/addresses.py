@@ -1,0 +1,15 @@
+"""URLs as they may be shown."""
+
+from __future__ import annotations
+
+import re
+
+_USERINFO = re.compile(r"(?<=://)([^/@:;]*):[^;?]*@")
+"""Up to the last `@`: a password that should have been quoted may itself hold `/` or `@`."""
+
+_QUERY = re.compile(r"((?:password|passwd|secret|token)[^=&;]*=)[^&;]*", re.IGNORECASE)
+
+
+def without_password(url: str) -> str:
+    """Return *url*, or several joined by `;`, with every password replaced by `***`."""
+    return _QUERY.sub(r"\1***", _USERINFO.sub(r"\1:***@", url))

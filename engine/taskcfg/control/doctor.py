@@ -1,0 +1,159 @@
+"""`taskcfg doctor`: the checks in their order, each by itself, and those of database and broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from taskcfg.celery import make_app
+from taskcfg.clock import Clock
+from taskcfg.control.findings import (
+    Finding,
+    fail,
+    failed,
+    ok,
+    settings_found,
+    task_files,
+    types_loaded,
+    warn,
+    zone_data,
+)
+from taskcfg.dispatch.reach import reach_broker
+from taskcfg.errors import DatabaseUnavailable, SchemaMismatch, TaskcfgError, count
+from taskcfg.settings import Settings
+from taskcfg.store import schema
+from taskcfg.store.database import Engine, database_time, open_database, reading
+from taskcfg.store.nodes import SCHEDULER, WORKER, NodeRow, known_nodes
+from taskcfg.store.task_list import TaskRow, task_rows
+from taskcfg.types.registry import Registry
+
+CLOCK_APART = 2.0
+CLOCK_BROKEN = 60.0
+"""Seconds between the machine's clock and the database's: worth a look, and not to be left so."""
+
+DEFAULT_QUEUE = "celery"
+"""Where our own app sends what names no queue: Celery's default, which we leave alone."""
+
+START_SCHEDULER = "start `taskcfg scheduler`, or everything on one machine with `taskcfg up`"
+START_WORKER = "start `taskcfg worker`, or everything on one machine with `taskcfg up`"
+
+
+def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Yield what each check found. What only a working database could tell is left out without one."""
+    yield settings_found(settings)
+    yield zone_data()
+    yield types_loaded(settings)
+    yield task_files(settings)
+    yield broker(settings)
+    yield from _database(settings, clock)
+
+
+def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    try:
+        database = open_database(settings.database_url, role="doctor")
+    except TaskcfgError as error:
+        yield failed("database", error)
+        return
+    try:
+        reached = reachable(database)
+        yield reached
+        if not reached.ok:
+            return
+        yield clock_agrees(database, clock)
+        tables = schema_matches(database)
+        yield tables
+        if tables.ok:
+            yield from _living(database)
+    finally:
+        database.dispose()
+
+
+def _living(database: Engine) -> Iterator[Finding]:
+    with reading(database) as connection:
+        tasks = task_rows(connection)
+        schedulers = known_nodes(connection, SCHEDULER)
+        workers = known_nodes(connection, WORKER)
+    yield schedulers_alive(schedulers, live=len(tasks))
+    yield workers_alive(workers, _by_queue(tasks))
+
+
+def broker(settings: Settings) -> Finding:
+    """The broker can be reached."""
+    try:
+        return ok("broker", reach_broker(make_app(settings, Registry())))
+    except TaskcfgError as error:
+        return failed("broker", error)
+
+
+def reachable(database: Engine) -> Finding:
+    """The database answers."""
+    try:
+        with reading(database) as connection:
+            database_time(connection)
+    except (DatabaseUnavailable, SchemaMismatch) as error:
+        return failed("database", error)
+    return ok("database", database.url.render_as_string(hide_password=True))
+
+
+def clock_agrees(database: Engine, clock: Clock) -> Finding:
+    """This machine's clock agrees with the database's, which decides what is due."""
+    before = clock.now()
+    with reading(database) as connection:
+        there = database_time(connection)
+    return clocks_compared(before + (clock.now() - before) / 2, there)
+
+
+def clocks_compared(here: datetime, there: datetime) -> Finding:
+    apart = (here - there).total_seconds()
+    which = "ahead of" if apart > 0 else "behind"
+    reason = f"this machine is {abs(apart):.1f} s {which} the database"
+    hint = "synchronise both clocks (NTP); fires follow the database's"
+    if abs(apart) > CLOCK_BROKEN:
+        return fail("clock", reason, hint)
+    return warn("clock", reason, hint) if abs(apart) > CLOCK_APART else ok("clock", reason)
+
+
+def schema_matches(database: Engine) -> Finding:
+    """The tables are those this version works with."""
+    try:
+        schema.check(database)
+    except SchemaMismatch as error:
+        return failed("schema", error)
+    return ok("schema", f"version {schema.current(database)}")
+
+
+def schedulers_alive(nodes: Sequence[NodeRow], *, live: int) -> Finding:
+    """Somebody fires what is due."""
+    alive = [node for node in nodes if node.alive]
+    if alive:
+        return ok("schedulers", f"{len(alive)} alive: {', '.join(node.name for node in alive)}")
+    if not live:
+        return warn("schedulers", "none is alive; no task is live yet either", START_SCHEDULER)
+    return fail("schedulers", f"none is alive: {count(live, 'live task')} will not fire", START_SCHEDULER)
+
+
+def workers_alive(nodes: Sequence[NodeRow], tasks: Mapping[str, Sequence[str]]) -> Finding:
+    """Every queue that live tasks go to is served. *tasks* are their names, by queue."""
+    alive = [node for node in nodes if node.alive]
+    if not alive and not tasks:
+        return warn("workers", "none is alive; no task is live yet either", START_WORKER)
+    if not alive:
+        return fail("workers", "none is alive: nothing that fires will run", START_WORKER)
+    served = {queue for node in alive for queue in node.queues or tasks}
+    unserved = sorted(tasks.keys() - served)
+    if unserved:
+        first = tasks[unserved[0]][0]
+        return fail(
+            "workers",
+            f"nobody serves {', '.join(f'`{queue}`' for queue in unserved)}, where `{first}` goes",
+            f"start `taskcfg worker --queues {','.join(unserved)}`",
+        )
+    return ok("workers", f"{len(alive)} alive: {', '.join(node.name for node in alive)}")
+
+
+def _by_queue(tasks: Sequence[TaskRow]) -> dict[str, list[str]]:
+    queues: dict[str, list[str]] = {}
+    for task in tasks:
+        queue = task.spec.queue if task.spec else None
+        queues.setdefault(queue or DEFAULT_QUEUE, []).append(task.name)
+    return queues

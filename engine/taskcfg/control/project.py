@@ -1,0 +1,195 @@
+"""`Taskcfg`: one project, with its files, its types and its database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from taskcfg.clock import Clock, SystemClock
+from taskcfg.control.actor import actor_of
+from taskcfg.control.names import unknown
+from taskcfg.control.plans import ApplyReport, PlanReport
+from taskcfg.control.running import Request, Requested, await_end, run_now
+from taskcfg.control.status import Status, read_status
+from taskcfg.errors import RetiredTask
+from taskcfg.reconcile.guard import Limits, check_safe
+from taskcfg.reconcile.plan import Plan
+from taskcfg.settings import Settings, load_settings
+from taskcfg.spec.task import TaskSpec
+from taskcfg.store import schema
+from taskcfg.store.database import Connection, Engine, open_database, reading
+from taskcfg.store.history import ExecutionRow, FireRow, Page, Wanted, executions, fires
+from taskcfg.store.task_list import LIVE_TASK_STATES, TaskRow, TaskState, task_rows
+from taskcfg.sync import Approval, apply_desired, load_desired, make_plan
+from taskcfg.types.registry import Registry, load_types
+
+
+class Taskcfg:
+    """A project: what the command line, the REST API and your own code call.
+
+    Settings come from `taskcfg.toml`, `TASKCFG_*` variables and *overrides*, later over earlier,
+    unless *settings* are given. The database is opened when it is first needed; `close`, or the
+    end of a `with` block, closes it. Every method that needs the database raises
+    DatabaseUnavailable, and SchemaMismatch when its tables are missing or of another version.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, clock: Clock | None = None, **overrides: Any
+    ) -> None:
+        self.settings = settings or load_settings(overrides)
+        self._clock = clock or SystemClock()
+        self._opened: Engine | None = None
+        self._checked = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database's connections; a later call opens it again."""
+        if self._opened is not None:
+            self._opened.dispose()
+            self._opened, self._checked = None, False
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The task types. Raises InvalidType."""
+        return load_types(self.settings.types, self.settings.project_root)
+
+    def plan(self, files: Sequence[Path] | None = None) -> PlanReport:
+        """Return what `apply` would change; change nothing.
+
+        *files* are a subset of the task files, which never deletes. Raises InvalidTaskFiles,
+        UnreadableSource, NameTaken.
+        """
+        desired = load_desired(self.settings, self.registry, files)
+        planned = make_plan(self._database, desired, self.settings.source)
+        return PlanReport(planned.plan, desired, planned.base_revision, self._clock.now())
+
+    def check_safe(self, plan: Plan, *, max_delete: int | None = None, allow_empty: bool = False) -> None:
+        """Raise UnsafePlan when a guard would refuse to apply *plan*."""
+        check_safe(plan, self._limits(max_delete, allow_empty))
+
+    def apply(
+        self,
+        *,
+        expected: Plan | None = None,
+        max_delete: int | None = None,
+        allow_empty: bool = False,
+        lock_timeout: float = 30.0,
+    ) -> ApplyReport:
+        """Make the database say what the files say: all of it, or none of it.
+
+        Waits at most *lock_timeout* seconds for another apply. Having changed nothing, raises
+        what `plan` raises, LockTimeout, UnsafePlan when a guard refuses (*max_delete* and
+        *allow_empty* say yes), and StalePlan when the plan is no longer the *expected* one.
+        """
+        desired = load_desired(self.settings, self.registry)
+        approval = Approval(
+            actor_of(self.settings), self._limits(max_delete, allow_empty), lock_timeout, expected
+        )
+        applied = apply_desired(self._database, desired, self.settings.source, approval)
+        report = PlanReport(applied.plan, desired, applied.base_revision, self._clock.now())
+        return ApplyReport(report, applied.revision)
+
+    def tasks(self, *, retired: bool = False) -> list[TaskRow]:
+        """Return the tasks that are live, by name; with *retired* those that were deleted too."""
+        with reading(self._database) as connection:
+            return task_rows(connection, states=tuple(TaskState) if retired else LIVE_TASK_STATES)
+
+    def task(self, name: str) -> TaskRow:
+        """Return the live task *name*. Raises UnknownTask, and RetiredTask when it was deleted."""
+        with reading(self._database) as connection:
+            found = task_rows(connection, names=[name], states=tuple(TaskState))
+            names = None if found else [row.name for row in task_rows(connection)]
+        if names is not None:
+            raise unknown(name, names)
+        live = [row for row in found if row.state is not TaskState.RETIRED]
+        if not live:
+            raise RetiredTask(
+                f"task `{name}` was deleted", hint=f"its past is kept: `taskcfg history {name}` shows it"
+            )
+        return live[0]
+
+    def specs(self) -> dict[str, TaskSpec]:
+        """Return what the live tasks say of themselves, by name, but for rows that cannot be read."""
+        return {row.name: row.spec for row in self.tasks() if row.spec is not None}
+
+    def run(
+        self, names: Sequence[str], params: Mapping[str, Any] | None = None, *, request_id: str | None = None
+    ) -> list[Requested]:
+        """Run tasks now: record a fire for each of *names*, or for none, and return them.
+
+        *params* are laid over the tasks' own and validated. The same *request_id* again gives the
+        same fires. Raises UnknownTask, RetiredTask, InvalidParams, UnknownType.
+        """
+        request = Request(names, params, actor_of(self.settings), request_id or uuid4().hex)
+        return run_now(self._database, self.registry, request)
+
+    def wait(self, requested: Sequence[Requested], timeout: float | None = None) -> list[Requested]:
+        """Return the fires as they stand when all have ended, or after *timeout* seconds."""
+        return await_end(self._database, requested, self._clock, timeout)
+
+    def events(self, wanted: Wanted) -> Page[FireRow]:
+        """Return a page of fires, the newest first. Raises UnknownTask."""
+        with reading(self._database) as connection:
+            page = fires(connection, wanted)
+            self._known(connection, wanted, page)
+            return page
+
+    def executions(self, wanted: Wanted) -> Page[ExecutionRow]:
+        """Return a page of attempts, the newest first. Raises UnknownTask."""
+        with reading(self._database) as connection:
+            page = executions(connection, wanted)
+            self._known(connection, wanted, page)
+            return page
+
+    def status(self) -> Status:
+        """Return how everything stands."""
+        return read_status(self._database, self.settings)
+
+    def schema_version(self) -> str | None:
+        """Return the version of the database's tables, None where there are none."""
+        return schema.current(self._unchecked)
+
+    def upgrade_schema(self) -> None:
+        """Bring the database's tables to this version's."""
+        schema.upgrade(self._unchecked)
+
+    def check_schema(self) -> None:
+        """Raise SchemaMismatch, saying what to do, unless the tables are this version's."""
+        schema.check(self._unchecked)
+
+    def _known(self, connection: Connection, wanted: Wanted, page: Page[Any]) -> None:
+        """Tell a task without a past from one that there never was. Raises UnknownTask."""
+        if wanted.task is None or page.rows:
+            return
+        names = {row.name for row in task_rows(connection, states=tuple(TaskState))}
+        if wanted.task not in names:
+            raise unknown(wanted.task, names)
+
+    @property
+    def _unchecked(self) -> Engine:
+        if self._opened is None:
+            self._opened = open_database(self.settings.database_url, role="command")
+        return self._opened
+
+    @property
+    def _database(self) -> Engine:
+        database = self._unchecked
+        if not self._checked:
+            schema.check(database)
+            self._checked = True
+        return database
+
+    def _limits(self, max_delete: int | None, allow_empty: bool) -> Limits:
+        chosen = self.settings.max_delete if max_delete is None else max_delete
+        return Limits(max_delete=chosen, allow_empty=allow_empty)

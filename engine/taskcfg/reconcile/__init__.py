@@ -1,0 +1,1 @@
+"""Two states to a plan: pure."""

@@ -1,0 +1,238 @@
+"""A plan as the lines people read and as the JSON document programs read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, assert_never
+
+from taskcfg.errors import count
+from taskcfg.problems import Position
+from taskcfg.reconcile.plan import Change, Create, Delete, FieldChange, Plan, Update, flattened
+from taskcfg.spec.duration import duration_text
+from taskcfg.spec.schedule import rfc3339
+from taskcfg.spec.task import TaskSpec
+
+FORMAT_VERSION = "1.0"
+FILE_COLUMN = 58
+LEGEND = {"+": "create", "~": "update", "-": "delete"}
+DURATIONS = frozenset(
+    (
+        "schedule.every",
+        "timeout",
+        "retry.delay",
+        "retry.max_delay",
+        "catch_up_window",
+        "expires",
+        "jitter",
+        "expect_success_within",
+    )
+)
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Return the plan as lines without its last one: legend, then each change by name."""
+    if not plan.has_changes:
+        return []
+    used = {symbol(change) for change in plan.changes}
+    legend = ", ".join(f"{sign} {word}" for sign, word in LEGEND.items() if sign in used)
+    lines = [f"Symbols: {legend}", ""]
+    for change in by_name(plan):
+        lines += change_lines(change, plan.source)
+    return [*lines, ""]
+
+
+def plan_total(plan: Plan) -> str:
+    """Return the last line of a plan."""
+    total = plan.summary
+    if not plan.has_changes:
+        verb = "matches" if total.unchanged == 1 else "match"
+        return f"No changes. {count(total.unchanged, 'task')} {verb} the configuration."
+    return (
+        f"Plan: {total.add} to add, {total.change} to change, {total.delete} to delete, "
+        f"{total.rename} to rename. {total.unchanged} unchanged."
+    )
+
+
+def applied_total(plan: Plan) -> str:
+    """Return the last line of an apply that carried out *plan*."""
+    total = plan.summary
+    return (
+        f"Apply complete! Tasks: {total.add} added, {total.change} changed, "
+        f"{total.delete} deleted, {total.rename} renamed."
+    )
+
+
+def by_name(plan: Plan) -> list[Change]:
+    """Return the changes in the order they are shown; they are carried out in the plan's own."""
+    return sorted(plan.changes, key=lambda change: change.name)
+
+
+def symbol(change: Change) -> str:
+    match change:
+        case Create():
+            return "+"
+        case Update():
+            return "~"
+        case Delete():
+            return "-"
+        case _:
+            assert_never(change)
+
+
+def change_lines(change: Change, source: str) -> list[str]:
+    """Return one change as lines: what happens to the task and where it stands, then the details."""
+    match change:
+        case Create(spec, restores):
+            lines = [_title("+", f"{spec.name} will be created", spec.position)]
+            if restores is not None:
+                lines.append("      restored: the retired task's history goes on; fires only from now")
+            return lines + _field_lines(_declared(spec), spec.timezone, _created_line)
+        case Update(live, spec, fields):
+            lines = [_title("~", f"{spec.name} will be updated", spec.position)]
+            if not fields:
+                lines.append("      its row cannot be read and is written anew")
+            lines += _field_lines(fields, spec.timezone, _updated_line)
+            if live.changed_by_hand:
+                lines.append("      ! changed by hand in the database since it was last applied")
+            return lines
+        case Delete(live):
+            return [
+                f"  - {live.name} will be deleted (not in source `{source}`)",
+                "      retired: stops firing, history kept",
+            ]
+        case _:
+            assert_never(change)
+
+
+def plan_document(
+    plan: Plan,
+    desired: Mapping[str, TaskSpec],
+    *,
+    timestamp: datetime,
+    base_revision: int | None,
+    repo: str | None = None,
+    commit: str | None = None,
+    dirty: bool | None = None,
+) -> dict[str, Any]:
+    """Return *plan* under Terraform's keys where the meaning is the same.
+
+    *desired* is what it was made from; *repo*, *commit* and *dirty* say which files those were.
+    Tasks that stay as they are are listed too, as `no-op`.
+    """
+    changes = [change_document(change) for change in plan.changes]
+    changes += [unchanged_document(desired[name]) for name in plan.unchanged]
+    rows = {
+        change.live.name: change.live.version for change in by_name(plan) if not isinstance(change, Create)
+    }
+    total = plan.summary
+    return {
+        "format_version": FORMAT_VERSION,
+        "timestamp": rfc3339(timestamp),
+        "environment": None,
+        "source": {"name": plan.source, "repo": repo, "commit": commit, "dirty": dirty},
+        "base": {"revision": base_revision, "rows": rows},
+        "resource_changes": sorted(changes, key=lambda change: str(change["address"])),
+        "resource_drift": [],
+        "paused": [],
+        "summary": {
+            "add": total.add,
+            "change": total.change,
+            "delete": total.delete,
+            "rename": total.rename,
+            "unchanged": total.unchanged,
+        },
+        "has_changes": plan.has_changes,
+        "errored": False,
+    }
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """Return one element of `resource_changes`."""
+    match change:
+        case Create(spec, restores):
+            reason = None if restores is None else "restored"
+            return _resource(spec, "create", None, spec.document(), reason)
+        case Update(live, spec, _):
+            before = live.spec.document() if live.spec else None
+            reason = "changed_by_hand" if live.changed_by_hand else None
+            return _resource(spec, "update", before, spec.document(), reason)
+        case Delete(live):
+            before = live.spec.document() if live.spec else None
+            gone = TaskSpec(live.name, live.spec.type if live.spec else "")
+            return {**_resource(gone, "delete", before, None, "not_in_source"), "type": gone.type or None}
+        case _:
+            assert_never(change)
+
+
+def unchanged_document(spec: TaskSpec) -> dict[str, Any]:
+    document = spec.document()
+    return _resource(spec, "no-op", document, document, None)
+
+
+def _resource(
+    spec: TaskSpec,
+    action: str,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    reason: str | None,
+) -> dict[str, Any]:
+    position = spec.position
+    return {
+        "address": spec.name,
+        "previous_address": None,
+        "type": spec.type,
+        "change": {"actions": [action], "before": before, "after": after},
+        "action_reason": reason,
+        "range": None
+        if position is None
+        else {"filename": position.file, "line": position.line, "column": position.column},
+        "fires": None,
+    }
+
+
+def _title(sign: str, text: str, position: Position | None) -> str:
+    line = f"  {sign} {text}"
+    if position is None:
+        return line
+    return f"{line.ljust(FILE_COLUMN - 2)}  {position.file}:{position.line}"
+
+
+def _declared(spec: TaskSpec) -> Iterator[FieldChange]:
+    """Yield what a new task says of itself: its type, its schedule, and all that is not the default."""
+    usual = _defaults()
+    for path, value in flattened(spec.document()).items():
+        if path == "type" or path.partition(".")[0] == "schedule" or value != usual.get(path):
+            yield FieldChange(path, None, value)
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return flattened(TaskSpec("", "").document())
+
+
+def _field_lines(fields: Iterator[FieldChange] | Sequence[FieldChange], zone: str, line: Any) -> list[str]:
+    fields = list(fields)
+    width = max((len(field.path) for field in fields), default=0)
+    return [f"      {field.path.ljust(width)}  {line(field)}{_in_zone(field, zone)}" for field in fields]
+
+
+def _created_line(field: FieldChange) -> str:
+    return value_text(field.path, field.after)
+
+
+def _updated_line(field: FieldChange) -> str:
+    return f"{value_text(field.path, field.before)} -> {value_text(field.path, field.after)}"
+
+
+def _in_zone(field: FieldChange, zone: str) -> str:
+    return f"   ({zone})" if field.path == "schedule.cron" and field.after is not None else ""
+
+
+def value_text(path: str, value: Any) -> str:
+    """Return a field's value as JSON; a duration as people write it."""
+    if path in DURATIONS and isinstance(value, int | float):
+        return duration_text(timedelta(seconds=value))
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
