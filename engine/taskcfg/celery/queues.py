@@ -1,0 +1,89 @@
+"""Serving queues that a worker was not started with."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from celery import Celery
+
+from taskcfg.errors import DatabaseUnavailable
+
+logger = logging.getLogger("taskcfg.worker")
+
+CONNECT_TIMEOUT = 5
+"""Seconds to wait for a broker that does not answer."""
+
+
+class Serving:
+    """Has a worker also serve every queue that a live task names, as soon as one does.
+
+    In a thread of its own: a broker that does not answer must not keep anybody waiting.
+    """
+
+    def __init__(self, app: Celery, wanted: Callable[[], Iterable[str]], interval: timedelta) -> None:
+        self._app = app
+        self._wanted = wanted
+        self._interval = interval.total_seconds()
+        self._refused: set[str] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="taskcfg-queues", daemon=True)
+        self._consumer: Any = None
+
+    def begin(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._serve()
+            except DatabaseUnavailable as error:
+                logger.debug("queues.unknown reason=%r", error.message)  # the heartbeat says it aloud
+            except Exception as error:  # noqa: BLE001 it is told, and tried again
+                logger.warning("queues.unserved reason=%r", f"{type(error).__name__}: {error}")
+            self._ended.wait(self._interval)
+
+    def _serve(self) -> None:
+        served = served_by(self._consumer)
+        if served is None:
+            return
+        for name in sorted({*self._wanted()} - served - self._refused):
+            if self._declare(name):
+                self._consumer.call_soon(self._consumer.add_task_queue, name)
+
+    def _declare(self, name: str) -> bool:
+        """Declare the queue over a connection of its own: one that exists in another form, such as a
+        quorum queue of the user's own, is refused there, and the worker goes on without it."""
+        queues = self._app.amqp.queues
+        queue = queues[name] if name in queues else queues.new_missing(name)
+        with self._app.connection_for_write(connect_timeout=CONNECT_TIMEOUT) as connection:
+            try:
+                with connection.channel() as channel:
+                    queue.bind(channel).declare()
+            except connection.channel_errors as error:
+                self._refuse(name, error)
+                return False
+            except (*connection.connection_errors, OSError) as error:
+                logger.debug("queue.undeclared queue=%s reason=%r", name, str(error))
+                return False
+            except Exception as error:  # noqa: BLE001 a name that no broker can take, written by hand
+                self._refuse(name, error)
+                return False
+        return True
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        logger.warning("queue.refused queue=%.100s reason=%r", name, f"{type(error).__name__}: {error}")
+        self._refused.add(name)
+
+
+def served_by(consumer: Any) -> frozenset[str] | None:
+    """Return the queues that a worker serves; None while it has no connection to its broker."""
+    task_consumer = consumer.task_consumer
+    return None if task_consumer is None else frozenset(queue.name for queue in task_consumer.queues)

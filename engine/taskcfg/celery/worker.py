@@ -1,0 +1,98 @@
+"""`taskcfg worker`: a Celery worker in this process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import warnings
+from collections.abc import Sequence
+from uuid import uuid4
+
+from celery import signals
+from celery.exceptions import SecurityWarning
+
+from taskcfg.celery.app import make_app
+from taskcfg.celery.install import install
+from taskcfg.clock import SystemClock
+from taskcfg.errors import DatabaseUnavailable
+from taskcfg.settings import Settings
+from taskcfg.store import schema
+from taskcfg.store.database import open_database
+from taskcfg.types.registry import load_types
+
+logger = logging.getLogger("taskcfg.worker")
+
+PAUSE = 0.5
+"""Seconds between two tries at a database that is away when the worker starts."""
+
+TALKATIVE = ("celery.app.trace", "celery.worker.strategy")
+"""Loggers that say for each task what our own line says, and print what may be secret."""
+
+
+def run_worker(
+    settings: Settings,
+    *,
+    queues: Sequence[str] | None = None,
+    concurrency: int | None = None,
+    pool: str = "prefork",
+) -> int:
+    """Run a worker in this process until it is told to stop; return its exit code.
+
+    Without *queues* (here or in *settings*) it serves the app's default queue and every queue that
+    a live task names. Raises InvalidType, InvalidSettings and SchemaMismatch at the start; a
+    database or broker that is away is waited for.
+    """
+    registry = load_types(settings.types, settings.project_root)
+    for _ in registry:
+        continue  # imports every type, so that its faults show now, and pool processes share its memory
+    app = make_app(settings, registry)
+    _await_schema(settings)
+    wanted = tuple(queues or settings.queues)
+    installation = install(app, settings, serve_all=not wanted)
+    _quieten()
+    worker = app.Worker(
+        # A name of its own: Celery's workers of one name refuse each other, on one host or in
+        # containers that share a host's name.
+        hostname=f"taskcfg-{uuid4().hex[:8]}@{socket.gethostname()}",
+        concurrency=concurrency or settings.concurrency,
+        pool=pool,
+        queues=list(wanted) or None,
+        quiet=True,
+        without_gossip=True,
+        without_heartbeat=True,
+        without_mingle=True,
+    )
+    try:
+        worker.start()
+    finally:
+        installation.end()
+    return int(worker.exitcode or 0)
+
+
+def _await_schema(settings: Settings) -> None:
+    """Check the schema, as soon as the database is there: nothing may run unrecorded."""
+    clock, away = SystemClock(), False
+    database = open_database(settings.database_url, role="worker")
+    while True:
+        try:
+            schema.check(database)
+        except DatabaseUnavailable as error:
+            if not away:
+                logger.error("database.unavailable reason=%r", error.message)
+            away = True
+            clock.sleep(PAUSE)
+        else:
+            database.dispose()
+            return
+
+
+def _quieten() -> None:
+    signals.setup_logging.connect(_leave_logging_alone, weak=False)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # It warns of running as root, which in a container is usual, and of pickle, which we do not accept.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+
+
+def _leave_logging_alone(**_: object) -> None:
+    """Celery sets up logging only where nobody receives its signal; ours is set up already."""

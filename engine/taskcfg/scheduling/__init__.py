@@ -1,0 +1,1 @@
+"""The APScheduler adapter: the only room that knows it."""
