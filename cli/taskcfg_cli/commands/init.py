@@ -1,0 +1,84 @@
+"""`taskcfg init`: a project to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from taskcfg_cli import options
+from taskcfg_cli.context import Invocation
+from taskcfg_cli.render.json import print_json
+
+SETTINGS = """\
+# Settings of this project. Variables TASKCFG_* and flags of the command go before this file;
+# `taskcfg doctor` tells whether they work.
+
+# The name under which these files own their tasks in the database.
+source = "main"
+tasks_dir = "tasks.d"
+
+# Without these, everything is kept under .taskcfg/: enough for one machine.
+# database_url = "postgresql://user@localhost/taskcfg"
+# broker_url = "amqp://guest:guest@localhost:5672//"
+
+# Modules with task types of your own, found from this folder.
+# types = ["myapp.tasks"]
+"""
+
+TASKS = """\
+# Each entry under `tasks` is a task; its name is how it is known for ever after.
+tasks:
+  purge-history:
+    type: cleanup                     # what it does; this type ships with taskcfg
+    description: Remove execution history older than a month
+    schedule:
+      every: 1m                       # to see it run; later rather `cron: "30 3 * * *"`
+    params:                           # the type's own fields
+      target: execution_history
+      older_than: 30d
+    timeout: 10m
+"""
+
+IGNORED = ".taskcfg/\n"
+
+
+@click.command("init")
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
+@options.output()
+@options.general
+@click.pass_obj
+def command(invocation: Invocation, folder: Path) -> None:
+    """Write taskcfg.toml and tasks.d/ with a first task.
+
+    Never overwrites: what is there stays as it is.
+    """
+    created, kept = write_project(folder)
+    if invocation.as_json:
+        print_json({"created": created, "kept": kept})
+        return
+    for path in created:
+        click.echo(f"created  {folder / path}")
+    for path in kept:
+        click.echo(f"kept     {folder / path}")
+    click.echo("\nNext:")
+    if folder != Path():
+        click.echo(f"  cd {folder}")
+    click.echo("  taskcfg validate   check the task files")
+    click.echo("  taskcfg up         schedule and run them on this machine, until ^C")
+
+
+def write_project(folder: Path) -> tuple[list[str], list[str]]:
+    """Write what is missing; return the paths written and the paths left alone. Raises OSError."""
+    wanted = {"taskcfg.toml": SETTINGS, "tasks.d/cleanup.yaml": TASKS, ".gitignore": IGNORED}
+    created, kept = [], []
+    for path, text in wanted.items():
+        top = folder / Path(path).parts[0]
+        if top.exists():
+            kept.append(top.name)
+            continue
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / path).open("x", encoding="utf-8") as file:
+            file.write(text)
+        created.append(path)
+    return created, kept

@@ -1,0 +1,55 @@
+"""`taskcfg validate`: every problem in the task files, at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from taskcfg_cli import options
+from taskcfg_cli.context import Invocation
+from taskcfg_cli.exit_codes import ExitCode
+from taskcfg_cli.render.json import print_json
+
+if TYPE_CHECKING:
+    from taskcfg.control.offline import Checked
+
+STDIN = "-"
+
+
+@click.command("validate")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--strict", is_flag=True, help="Let warnings count as problems.")
+@options.output()
+@options.settings("tasks_dir")
+@options.general
+@click.pass_obj
+def command(invocation: Invocation, paths: tuple[str, ...], strict: bool) -> int:
+    """Check task files, offline; shows all problems at once.
+
+    Checks the files and folders given, else the tasks folder; `-` is stdin. Exits 1 when there is
+    a problem.
+    """
+    checked = _check(invocation, paths, strict)
+    if invocation.as_json:
+        print_json(checked.document())
+    else:
+        from taskcfg_cli.render.table import printable
+
+        for problem in checked.problems:
+            click.echo(printable(problem.text()))
+        click.echo(checked.total())
+    return ExitCode.DONE if checked.valid else ExitCode.ERROR
+
+
+def _check(invocation: Invocation, paths: tuple[str, ...], strict: bool) -> Checked:
+    settings = invocation.settings()
+    from taskcfg.control.offline import check_files, check_text
+
+    if STDIN not in paths:
+        return check_files(settings, [Path(path) for path in paths], strict=strict)
+    if len(paths) > 1:
+        raise click.UsageError("`-` stands for the one file on stdin and goes with no other path")
+    with click.open_file(STDIN, "rb") as stdin:
+        return check_text(settings, stdin.read(), strict=strict)

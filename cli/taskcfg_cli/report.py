@@ -1,0 +1,82 @@
+"""Turns an exception into what a person, or a program, reads, and into an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from taskcfg.control.documents import problem_document
+from taskcfg.errors import InvalidTaskFiles, TaskcfgError
+from taskcfg_cli.context import Invocation
+from taskcfg_cli.exit_codes import ExitCode, exit_code_of
+from taskcfg_cli.render.json import print_json
+from taskcfg_cli.render.table import printable
+
+INTERNAL = "internal error"
+
+
+def report(error: Exception, invocation: Invocation, arguments: Sequence[str]) -> int:
+    """Show *error* where it belongs (stderr, or stdout as JSON where that was asked for)."""
+    document, code = _described(error, invocation)
+    try:
+        if invocation.as_json or _asks_for_json(arguments):
+            print_json({"errored": True, "error": document})
+        else:
+            _print(error, document, color=invocation.terminal_color)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return ExitCode.ERROR
+    if invocation.debug and not isinstance(error, TaskcfgError | click.ClickException):
+        traceback.print_exception(error)
+    return code
+
+
+def _described(error: Exception, invocation: Invocation) -> tuple[dict[str, Any], int]:
+    if isinstance(error, TaskcfgError):
+        document: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+        if isinstance(error, InvalidTaskFiles):
+            document["problems"] = [problem_document(problem) for problem in error.problems]
+        return document, exit_code_of(error.code)
+    if isinstance(error, click.UsageError):
+        hint = f"try `{error.ctx.command_path} --help`" if error.ctx else None
+        return {"code": "usage", "message": error.format_message(), "hint": hint}, ExitCode.USAGE
+    if isinstance(error, click.ClickException):
+        return {"code": "error", "message": error.format_message(), "hint": None}, ExitCode.ERROR
+    if isinstance(error, OSError):
+        return {"code": "error", "message": _os_message(error), "hint": None}, ExitCode.ERROR
+    message = f"{INTERNAL}: {type(error).__name__}: {error}"
+    hint = (
+        "please report" if invocation.debug else "run with --log-level debug for the traceback, please report"
+    )
+    return {"code": "internal_error", "message": " ".join(message.split()), "hint": hint}, ExitCode.ERROR
+
+
+def _os_message(error: OSError) -> str:
+    """Return what the system said, and of which file."""
+    said = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {said}" if error.filename else said
+
+
+def _print(error: Exception, document: dict[str, Any], *, color: bool | None) -> None:
+    if isinstance(error, click.ClickException):
+        error.show()
+        return
+    if document["code"] == "internal_error":
+        click.echo(f"{document['message']}; {document['hint']}", err=True, color=color)
+        return
+    if isinstance(error, InvalidTaskFiles):
+        for problem in error.problems:
+            click.echo(printable(problem.text()), err=True)
+    click.echo(click.style("error: ", fg="red") + printable(document["message"]), err=True, color=color)
+    if document["hint"]:
+        click.echo(f"    {printable(document['hint'])}", err=True)
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    """For mistakes that click finds before it has read the format."""
+    words = " ".join(arguments).replace("=", " ")
+    return any(f"{flag} json" in words for flag in ("--format", "-o")) or "-ojson" in words
