@@ -1,0 +1,142 @@
+"""The documents say what is so: every command, flag, setting and exit code, and nothing that is not there."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from pydantic_core import PydanticUndefined
+
+from taskcfg import errors
+from taskcfg.errors import TaskcfgError
+from taskcfg.settings import Settings, load_settings
+from taskcfg.spec.duration import duration_text
+from taskcfg_cli.exit_codes import ExitCode, exit_code_of
+from taskcfg_cli.main import ALIASES, COMMANDS, taskcfg
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+EVERYWHERE = {"--help", "--log-level", "--color"}
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def rows(text: str, columns: int) -> list[list[str]]:
+    """Return the cells of all table rows in *text* that have that many *columns*, without headings."""
+    found = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if line.startswith("|") and len(cells) == columns and not set(line) <= set("|- "):
+            found.append(cells)
+    return found
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield every command with its words: `plan`, `db upgrade`."""
+    for name in COMMANDS:
+        command = taskcfg.get_command(click.Context(taskcfg), name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", found) for sub, found in command.commands.items())
+        else:
+            yield name, command
+
+
+def flags(command: click.Command) -> set[str]:
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return {flag for option in options for flag in (*option.opts, *option.secondary_opts)}
+
+
+def sections(text: str) -> dict[str, str]:
+    """Return the sections of docs/commands.md by the command they describe."""
+    parts = re.split(r"^## `taskcfg ([^`]+)`$", text, flags=re.MULTILINE)
+    return {
+        title.split(" [")[0].split(" NAME")[0]: body
+        for title, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def test_every_command_has_its_section_and_no_other_has_one() -> None:
+    assert list(sections(read("commands.md"))) == [name for name, _ in commands()]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_a_section_names_every_flag_of_its_command_and_no_other(name: str) -> None:
+    said = {
+        cell
+        for row in rows(sections(read("commands.md"))[name], 2)
+        for cell in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row[0])
+    }
+
+    assert said == flags(dict(commands())[name]) - EVERYWHERE
+
+
+def test_the_flags_that_every_command_takes_are_described_once() -> None:
+    general = read("commands.md").split("\n## ")[0]
+
+    assert EVERYWHERE | flags(taskcfg) <= set(re.findall(r"--?[a-z-]+", general))
+    for name, command in commands():
+        assert EVERYWHERE - {"--help"} <= flags(command), name
+
+
+def test_aliases_are_named() -> None:
+    assert [
+        alias
+        for alias, name in ALIASES.items()
+        if f"`taskcfg {alias}`" not in sections(read("commands.md"))[name]
+    ] == []
+
+
+def test_every_setting_is_listed_with_its_variable_and_its_default() -> None:
+    table = [row[:3] for row in rows(read("settings.md"), 4)[1:]]
+
+    assert table == [
+        [f"`{name}`", f"`TASKCFG_{name.upper()}`", default_text(name)]
+        for name in Settings.model_fields
+        if name != "project_root"
+    ]
+
+
+def default_text(name: str) -> str:
+    default: Any = Settings.model_fields[name].default
+    if default is PydanticUndefined:
+        default = str(getattr(load_settings(environ={}, folder=Path("/")), name)).removeprefix("/")
+        default = default.replace("////", "///")
+    if isinstance(default, timedelta):
+        default = duration_text(default)
+    return "none" if default in (None, ()) else f"`{default}`"
+
+
+def test_exit_codes_are_listed_with_their_names() -> None:
+    table = [row[:2] for row in rows(read("exit-codes.md"), 3) if row[0].isdigit()]
+
+    assert table == [[str(code.value), f"`{code.name}`"] for code in ExitCode]
+
+
+def test_every_error_code_is_listed_with_its_exit_code() -> None:
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TaskcfgError)
+    ]
+    said = {row[0].strip("`"): int(row[1]) for row in rows(read("exit-codes.md"), 3) if row[1].isdigit()}
+
+    assert said == {
+        **{kind.code: int(exit_code_of(kind.code)) for kind in kinds},
+        "usage": 64,
+        "internal_error": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")))]
+)
+def test_links_lead_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text)]
+
+    local = [target for target in targets if target and "://" not in target]
+    assert [target for target in local if not (ROOT / document).parent.joinpath(target).exists()] == []

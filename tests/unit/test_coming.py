@@ -1,0 +1,82 @@
+"""The coming fires of many tasks, in one order."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from taskcfg.control.coming import coming_fires
+from taskcfg.errors import TaskcfgError
+from taskcfg.spec.schedule import At, Cron, Every, Manual
+from taskcfg.testing import make_spec
+
+START = datetime(2026, 10, 24, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_the_window_includes_its_start_and_not_its_end() -> None:
+    coming = coming_fires([make_spec()], START, START + 3 * HOUR, None)
+
+    assert [fire.nominal_at for fire in coming.fires] == [START, START + HOUR, START + 2 * HOUR]
+
+
+def test_fires_stand_in_order_of_time_then_of_name() -> None:
+    specs = [make_spec("b"), make_spec("a"), make_spec("c", schedule=Every(HOUR / 2))]
+
+    fires = coming_fires(specs, START, START + HOUR, None).fires
+
+    assert [(fire.task, fire.fire_at - START) for fire in fires] == [
+        ("a", timedelta(0)),
+        ("b", timedelta(0)),
+        ("c", timedelta(0)),
+        ("c", HOUR / 2),
+    ]
+
+
+def test_the_count_is_each_tasks_own() -> None:
+    fires = coming_fires([make_spec("a"), make_spec("b")], START, None, 2).fires
+
+    assert [fire.task for fire in fires] == ["a", "b", "a", "b"]
+
+
+def test_tasks_that_only_run_when_asked_and_disabled_ones_have_no_fires() -> None:
+    specs = [
+        make_spec("a", schedule=Manual()),
+        make_spec("b", enabled=False),
+        make_spec("c", schedule=At((START,))),
+    ]
+
+    assert [fire.task for fire in coming_fires(specs, START, None, 5).fires] == ["c"]
+
+
+def test_the_local_time_is_that_of_the_tasks_zone_on_each_side_of_a_clock_change() -> None:
+    spec = make_spec(schedule=Cron("30 9 * * *"), timezone="Europe/London")
+
+    document = coming_fires([spec], START, START + timedelta(days=2), None).document()
+
+    assert document == {
+        "from": "2026-10-24T00:00:00Z",
+        "to": "2026-10-26T00:00:00Z",
+        "fires": [
+            {
+                "task": "nightly",
+                "nominal_at": "2026-10-24T08:30:00Z",
+                "fire_at": "2026-10-24T08:30:00Z",
+                "local": "2026-10-24T09:30:00+01:00",
+            },
+            {
+                "task": "nightly",
+                "nominal_at": "2026-10-25T09:30:00Z",
+                "fire_at": "2026-10-25T09:30:00Z",
+                "local": "2026-10-25T09:30:00+00:00",
+            },
+        ],
+    }
+
+
+def test_a_window_with_too_many_fires_is_refused_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskcfg.control.coming.MOST", 100)
+    specs = [make_spec("a", schedule=Every(timedelta(seconds=1))), make_spec("b")]
+
+    with pytest.raises(TaskcfgError, match="more than 100 fires"):
+        coming_fires(specs, START, START + HOUR, None)
+    assert len(coming_fires(specs, START, START + HOUR, 60).fires) == 61

@@ -1,0 +1,180 @@
+"""What a due task records: every nominal time exactly once, as a fire or in the missed span."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskcfg.spec import due
+from taskcfg.spec.due import MISSED_AFTER, Decision, decide
+from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
+from taskcfg.spec.schedule import At, Cron, Every, Schedule
+from taskcfg.spec.timetable import Timetable, between, timetable
+
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+nows = st.timedeltas(timedelta(days=-2), timedelta(days=1)).map(lambda offset: NOON + offset)
+schedules = st.one_of(
+    st.builds(Every, st.timedeltas(timedelta(seconds=1), timedelta(hours=30))),
+    st.sampled_from([Cron("* * * * *"), Cron("*/20 * * * *"), Cron("30 2 * * *"), Cron("30 1 * * *")]),
+)
+policies = st.builds(
+    Policy,
+    catch_up=st.sampled_from([CatchUp.NONE, CatchUp.LATEST]),
+    catch_up_window=st.timedeltas(timedelta(0), timedelta(days=2)),
+    overlap=st.sampled_from([Overlap(OverlapMode.SKIP), Overlap(OverlapMode.ALLOW)]),
+)
+
+
+def every(minutes: float) -> Timetable:
+    return timetable(Every(timedelta(minutes=minutes)), "UTC")
+
+
+def covered(decision: Decision, table: Timetable) -> list[datetime]:
+    """Return every nominal time that *decision* speaks of, in order."""
+    times = [fire.nominal_at for fire in decision.fires]
+    if decision.missed:
+        span = list(between(table, decision.missed.first, decision.missed.last + MICROSECOND, 1_000_000))
+        assert len(span) == decision.missed.count
+        assert (span[0], span[-1]) == (decision.missed.first, decision.missed.last)
+        times += span
+    return sorted(times)
+
+
+@given(schedules, policies, nows, st.timedeltas(timedelta(0), timedelta(hours=5)), st.integers(0, 3))
+def test_every_nominal_time_until_now_is_covered_exactly_once(
+    schedule: Schedule, policy: Policy, now: datetime, outage: timedelta, live: int
+) -> None:
+    table = timetable(schedule, "Europe/Berlin")
+    start = table.next_after(now - outage)
+    if start is None or start > now:
+        return
+
+    decision = decide(table, policy, next_nominal_at=start, now=now, live=live)
+
+    assert covered(decision, table) == list(between(table, start, now + MICROSECOND, 1_000_000))
+    assert decision.last_nominal_at <= now
+    assert decision.next_nominal_at == table.next_after(decision.last_nominal_at)
+    assert decision.next_nominal_at is None or decision.next_nominal_at > now
+
+
+@given(policies, nows, st.integers(1, 40), st.integers(1, 500))
+def test_a_long_outage_is_settled_in_bounded_steps_that_cover_it_exactly_once(
+    policy: Policy, now: datetime, limit: int, minutes: int
+) -> None:
+    table = timetable(Cron("* * * * *"), "UTC")
+    start = table.next_after(now - timedelta(minutes=minutes))
+    assert start is not None
+    found: list[datetime] = []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(due, "SPAN_LIMIT", limit)
+        for passes in count():
+            if start is None or start > now:
+                break
+            assert passes <= minutes / limit + 3
+            decision = decide(table, policy, next_nominal_at=start, now=now, live=0)
+            found += covered(decision, table)
+            assert decision.missed is None or decision.missed.count <= limit + 1
+            start = decision.next_nominal_at
+
+    assert sorted(found) == found == sorted(set(found))
+    assert found == list(between(table, found[0], now + MICROSECOND, 1_000_000))
+
+
+def test_what_is_less_than_30_seconds_late_fires_all_of_it() -> None:
+    table = every(1 / 6)
+
+    decision = decide(
+        table,
+        Policy(overlap=Overlap(OverlapMode.ALLOW)),
+        next_nominal_at=NOON - MISSED_AFTER,
+        now=NOON,
+        live=0,
+    )
+
+    assert [NOON - fire.nominal_at for fire in decision.fires] == [
+        timedelta(seconds=s) for s in (30, 20, 10, 0)
+    ]
+    assert decision.missed is None
+
+
+def test_after_an_outage_only_the_latest_is_made_up_and_one_span_names_the_rest() -> None:
+    decision = decide(
+        every(10),
+        Policy(),
+        next_nominal_at=NOON - timedelta(hours=2),
+        now=NOON + timedelta(minutes=5),
+        live=0,
+    )
+
+    assert [fire.nominal_at for fire in decision.fires] == [NOON]
+    assert decision.missed is not None
+    assert (decision.missed.count, decision.missed.last) == (12, NOON - timedelta(minutes=10))
+    assert decision.missed.reason == "missed: only the latest is made up"
+
+
+def test_without_catch_up_the_span_names_all_that_was_missed() -> None:
+    policy = Policy(catch_up=CatchUp.NONE)
+
+    decision = decide(
+        every(10), policy, next_nominal_at=NOON - timedelta(hours=1), now=NOON + timedelta(minutes=5), live=0
+    )
+
+    assert decision.fires == ()
+    assert decision.missed is not None
+    assert (decision.missed.count, decision.missed.reason) == (7, "missed: catch_up is `none`")
+
+
+def test_what_is_older_than_the_window_is_not_made_up() -> None:
+    table = timetable(At((NOON,)), "UTC")
+
+    decision = decide(table, Policy(), next_nominal_at=NOON, now=NOON + timedelta(days=1, seconds=1), live=0)
+
+    assert decision.fires == ()
+    assert decision.missed is not None and decision.missed.reason == "missed: outside catch_up_window"
+    assert decision.next_nominal_at is None
+
+
+def test_a_fire_that_meets_a_live_one_is_recorded_as_skipped() -> None:
+    decision = decide(every(10), Policy(), next_nominal_at=NOON, now=NOON, live=1)
+
+    assert [(fire.nominal_at, fire.skipped) for fire in decision.fires] == [
+        (NOON, "overlap: an earlier fire is still live")
+    ]
+
+
+def test_fires_of_one_decision_count_as_live_for_each_other() -> None:
+    decision = decide(every(1 / 6), Policy(), next_nominal_at=NOON - timedelta(seconds=20), now=NOON, live=0)
+
+    assert [fire.skipped is None for fire in decision.fires] == [True, False, False]
+
+
+def test_a_month_of_seconds_is_one_span() -> None:
+    table = timetable(Every(timedelta(seconds=1)), "UTC")
+
+    decision = decide(table, Policy(), next_nominal_at=NOON - timedelta(days=30), now=NOON, live=0)
+
+    assert decision.missed is not None
+    assert decision.missed.count == 30 * 86_400 - 31
+    assert decision.next_nominal_at == NOON + timedelta(seconds=1)
+
+
+def test_rules_of_a_later_version_raise_instead_of_being_ignored() -> None:
+    for policy in (
+        Policy(overlap=Overlap(OverlapMode.WAIT)),
+        Policy(overlap=Overlap(OverlapMode.ALLOW, 3)),
+    ):
+        with pytest.raises(ValueError, match="not supported by this version"):
+            decide(every(1), policy, next_nominal_at=NOON, now=NOON, live=0)
+    with pytest.raises(ValueError, match="not supported by this version"):
+        decide(
+            every(1),
+            Policy(catch_up=CatchUp.ALL),
+            next_nominal_at=NOON - timedelta(hours=1),
+            now=NOON,
+            live=0,
+        )
