@@ -12,7 +12,7 @@ T = TypeVar("T")
 def eventually(
     predicate: Callable[[], T],
     *,
-    timeout: float = 30.0,
+    timeout: float = 60.0,
     interval: float = 0.05,
     message: str | Callable[[], str] = "what was waited for did not happen",
 ) -> T:

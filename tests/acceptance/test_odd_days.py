@@ -18,7 +18,7 @@ def prepare(project: Project, tasks: str) -> None:
     project.env |= {
         "LEDGER": str(project.folder / "ledger"),
         "TASKCFG_WORKER_HEARTBEAT": "0.5s",
-        "TASKCFG_WORKER_LEASE": "2s",
+        "TASKCFG_WORKER_LEASE": "4s",
     }
     project.ok("db", "upgrade")
     project.ok("apply", "--yes")

@@ -25,7 +25,7 @@ def working(project: Project, schedule: str = "{every: 1s}") -> None:
     project.env |= {
         "LEDGER": str(project.folder / "ledger"),
         "TASKCFG_WORKER_HEARTBEAT": "0.5s",
-        "TASKCFG_WORKER_LEASE": "2s",
+        "TASKCFG_WORKER_LEASE": "4s",
     }
 
 
@@ -44,7 +44,7 @@ def test_a_new_project_runs_its_first_task_with_two_commands(project: Project) -
     assert executions[-1]["state"] == "succeeded"
     finished = up.stop(signal.SIGINT)
     assert finished.code in (0, 130), str(finished)
-    eventually(lambda: not project.processes(), timeout=10)
+    eventually(lambda: not project.processes(), timeout=30)
 
 
 def test_starting_again_goes_on_where_it_stopped(project: Project) -> None:
@@ -75,7 +75,7 @@ def test_killed_again_and_again_it_loses_nothing_and_leaves_no_orphan(project: P
         time.sleep(0.3 * number)
         os.kill(up.pid, signal.SIGKILL)
         up.kill()
-        eventually(lambda: not project.processes(), timeout=10, message="a child outlived `up`")
+        eventually(lambda: not project.processes(), timeout=30, message="a child outlived `up`")
     up = project.start("up")
     up.wait_for("execution.succeeded")
     project.write("tasks.d/work.yaml", project.read("tasks.d/work.yaml").replace("{every: 1s}", "manual"))
