@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from pydantic_core import PydanticUndefined
 
 from taskcfg import errors
 from taskcfg.errors import TaskcfgError
-from taskcfg.settings import Settings, load_settings
+from taskcfg.settings import READERS, Settings, load_settings
 from taskcfg.spec.duration import duration_text
 from taskcfg_cli.exit_codes import ExitCode, exit_code_of
 from taskcfg_cli.main import ALIASES, COMMANDS, taskcfg
@@ -95,16 +95,12 @@ def test_aliases_are_named() -> None:
 def test_every_setting_is_listed_with_its_variable_and_its_default() -> None:
     table = [row[:3] for row in rows(read("settings.md"), 4)[1:]]
 
-    assert table == [
-        [f"`{name}`", f"`TASKCFG_{name.upper()}`", default_text(name)]
-        for name in Settings.model_fields
-        if name != "project_root"
-    ]
+    assert table == [[f"`{name}`", f"`TASKCFG_{name.upper()}`", default_text(name)] for name in READERS]
 
 
 def default_text(name: str) -> str:
-    default: Any = Settings.model_fields[name].default
-    if default is PydanticUndefined:
+    default: Any = next(field.default for field in fields(Settings) if field.name == name)
+    if default is MISSING:
         default = str(getattr(load_settings(environ={}, folder=Path("/")), name)).removeprefix("/")
         default = default.replace("////", "///")
     if isinstance(default, timedelta):

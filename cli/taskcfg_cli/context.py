@@ -52,7 +52,7 @@ class Invocation:
 
         flags = {**self.flags, "log_level": self.log_level}
         settings = load_settings(flags)
-        asked = talkative or "log_level" in settings.model_fields_set
+        asked = talkative or "log_level" in settings.given
         start_logging(settings.log_level if asked else QUIET)
         return settings
 

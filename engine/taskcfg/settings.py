@@ -1,70 +1,96 @@
-"""Settings: read once, at the edges; flags over `TASKCFG_*` variables over `taskcfg.toml`."""
+"""Settings: read once, at the edges; flags over `TASKCFG_*` variables over `taskcfg.toml`.
+
+No Pydantic here: building its model would take longer than everything else that `taskcfg validate`
+does for one file, and its messages do not know the file or the variable.
+"""
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
-import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from typing import Any
 
 from taskcfg.errors import InvalidSettings
-from taskcfg.spec.duration import parse_duration
+from taskcfg.setting_values import (
+    Reader,
+    UnfitValue,
+    choice,
+    duration,
+    list_of_text,
+    optional,
+    path,
+    text,
+    whole_number,
+)
+from taskcfg.spec.duration import duration_text
 
 FILE_NAME = "taskcfg.toml"
 PREFIX = "TASKCFG_"
 STATE_FOLDER = ".taskcfg"
 LATER = ("env", "celery_app", "allow_shell", "reconcile", "git_url")
 ENVIRONMENT = "the environment"
+COMMAND_LINE = "the command line"
 NOT_SETTINGS = ("TASKCFG_FAILPOINTS",)
+HINT = "docs/settings.md lists what each setting takes"
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """Every setting with its default. Paths are absolute; durations are `timedelta`s.
 
-    `project_root` is the folder of `taskcfg.toml`, or the working directory without one.
+    `project_root` is the folder of `taskcfg.toml`, or the working directory without one. `given`
+    names the settings that somebody set; the others have their defaults.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     project_root: Path
     database_url: str
     broker_url: str
     tasks_dir: Path
-    source: Annotated[str, Field(min_length=1, max_length=200)] = "main"
+    source: str = "main"
     types: tuple[str, ...] = ()
     actor: str | None = None
-    max_delete: Annotated[int, Field(ge=0)] | None = None
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 2
+    max_delete: int | None = None
+    log_level: str = "info"
+    concurrency: int = 2
     queues: tuple[str, ...] = ()
-    resync_interval: Duration = timedelta(seconds=20)
-    scheduler_lease: Duration = timedelta(seconds=2.5)
-    worker_heartbeat: Duration = timedelta(seconds=10)
-    worker_lease: Duration = timedelta(seconds=30)
-    confirm_timeout: Duration = timedelta(seconds=10)
-    unclaimed_after: Duration = timedelta(minutes=15)
-
-    @model_validator(mode="after")
-    def _leases_outlive_heartbeats(self) -> Self:
-        """A lease that ends between two heartbeats would declare the living dead."""
-        if self.worker_lease < 2 * self.worker_heartbeat:
-            raise ValueError("worker_lease must be at least twice worker_heartbeat")
-        if self.scheduler_lease < timedelta(seconds=1):
-            raise ValueError("scheduler_lease must be at least 1s")
-        return self
+    resync_interval: timedelta = timedelta(seconds=20)
+    scheduler_lease: timedelta = timedelta(seconds=2.5)
+    worker_heartbeat: timedelta = timedelta(seconds=10)
+    worker_lease: timedelta = timedelta(seconds=30)
+    confirm_timeout: timedelta = timedelta(seconds=10)
+    unclaimed_after: timedelta = timedelta(minutes=15)
+    given: frozenset[str] = frozenset()
 
     @property
     def state_folder(self) -> Path:
         """Where taskcfg keeps what is its own: the embedded databases, locks."""
         return self.project_root / STATE_FOLDER
+
+
+READERS: Mapping[str, Reader] = {
+    "database_url": text(),
+    "broker_url": text(),
+    "tasks_dir": path,
+    "source": text(longest=200),
+    "types": list_of_text,
+    "actor": optional(text()),
+    "max_delete": optional(whole_number(0)),
+    "log_level": choice(*LOG_LEVELS),
+    "concurrency": whole_number(1, 1000),
+    "queues": list_of_text,
+    "resync_interval": duration,
+    "scheduler_lease": duration,
+    "worker_heartbeat": duration,
+    "worker_lease": duration,
+    "confirm_timeout": duration,
+    "unclaimed_after": duration,
+}
+"""What reads each setting, in the order in which docs/settings.md lists them."""
 
 
 def load_settings(
@@ -81,20 +107,28 @@ def load_settings(
     start = (folder or Path.cwd()).absolute()
     file = find_file(start)
     root = file.parent if file else start
-    values = _defaults(root)
+    values, places = _defaults(root), dict[str, str]()
     for origin, layer in (
         (FILE_NAME, _from_file(file) if file else {}),
         (ENVIRONMENT, _from_environment(environ)),
-        ("the command line", {name: value for name, value in (flags or {}).items() if value is not None}),
+        (COMMAND_LINE, {name: value for name, value in (flags or {}).items() if value is not None}),
     ):
         _check_names(layer, origin)
-        values.update(_anchored(layer, start if origin == "the command line" else root))
-    return _validated(values)
+        for name, value in layer.items():
+            places[name] = _place(name, origin)
+            values[name] = _read(name, value, places[name], start if origin == COMMAND_LINE else root)
+    settings = Settings(**values, given=frozenset(places))
+    _check_leases(settings, places)
+    return settings
 
 
 def find_file(start: Path) -> Path | None:
     """Return the nearest `taskcfg.toml` in *start* or a folder above it."""
-    return next((path for folder in (start, *start.parents) if (path := folder / FILE_NAME).is_file()), None)
+    for folder in (start, *start.parents):
+        candidate = folder / FILE_NAME
+        if candidate.is_file():
+            return candidate
+    return None
 
 
 def _defaults(root: Path) -> dict[str, Any]:
@@ -107,44 +141,34 @@ def _defaults(root: Path) -> dict[str, Any]:
 
 
 def _from_file(file: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidSettings(f"{file}: {error}", hint="mend the file, or move it away") from error
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InvalidSettings(f"{file}: {said}", hint="mend the file, or move it away") from error
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for variable, text in environ.items():
-        if (
-            not variable.startswith(PREFIX)
-            or variable.startswith("TASKCFG_TEST_")
-            or variable in NOT_SETTINGS
-        ):
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        found[name] = _list(variable, text) if name in ("types", "queues") else text
-    return found
-
-
-def _list(variable: str, text: str) -> list[str]:
-    if not text.lstrip().startswith("["):
-        return [item.strip() for item in text.split(",") if item.strip()]
-    try:
-        items = json.loads(text)
-    except ValueError as error:
-        raise InvalidSettings(f"{variable}: not a JSON list: {error}") from error
-    return [str(item) for item in items]
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        variable.removeprefix(PREFIX).lower(): value
+        for variable, value in environ.items()
+        if variable.startswith(PREFIX)
+        and not variable.startswith("TASKCFG_TEST_")
+        and variable not in NOT_SETTINGS
+    }
 
 
 def _check_names(layer: Mapping[str, Any], origin: str) -> None:
-    known = [name for name in Settings.model_fields if name != "project_root"]
     for name in layer:
         spelled = _spelled(name, origin)
         if name in LATER:
             raise InvalidSettings(f"{origin}: `{spelled}` is not supported by this version of taskcfg")
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+        if name not in READERS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, READERS, n=1)
             hint = (
                 f"did you mean `{_spelled(near[0], origin)}`?" if near else "docs/settings.md lists them all"
             )
@@ -155,31 +179,39 @@ def _spelled(name: str, origin: str) -> str:
     return f"{PREFIX}{name.upper()}" if origin == ENVIRONMENT else name
 
 
-def _anchored(layer: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return *layer* with its relative paths made absolute, counted from *folder*."""
-    anchored = dict(layer)
-    if isinstance(layer.get("tasks_dir"), str | Path):
-        anchored["tasks_dir"] = folder / Path(layer["tasks_dir"]).expanduser()
-    for name, scheme in (("database_url", "sqlite:///"), ("broker_url", "embedded:///")):
-        url = layer.get(name)
-        if (
-            isinstance(url, str)
-            and url.startswith(scheme)
-            and not url.startswith((scheme + "/", scheme + ":"))
-        ):
-            path = url.removeprefix(scheme)
-            anchored[name] = f"{scheme}{folder / path}" if path else url
-    return anchored
+def _place(name: str, origin: str) -> str:
+    return _spelled(name, origin) if origin == ENVIRONMENT else f"{origin}: {name}"
 
 
-def _validated(values: Mapping[str, Any]) -> Settings:
+def _read(name: str, value: object, place: str, folder: Path) -> object:
     try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidSettings(
-            f"setting `{name}`: {message}" if name else f"settings: {message}",
-            hint="docs/settings.md lists what each takes",
-        ) from error
+        return _anchored(name, READERS[name](value), folder)
+    except UnfitValue as error:
+        raise InvalidSettings(f"{place}: {error}", hint=HINT) from error
+
+
+def _anchored(name: str, value: object, folder: Path) -> object:
+    """Return *value* with a relative path made absolute, counted from *folder*."""
+    if isinstance(value, Path):
+        return folder / value
+    scheme = {"database_url": "sqlite:///", "broker_url": "embedded:///"}.get(name)
+    if scheme and isinstance(value, str) and value.startswith(scheme):
+        below = value.removeprefix(scheme)
+        return value if not below or below.startswith(("/", ":")) else f"{scheme}{folder / below}"
+    return value
+
+
+def _check_leases(settings: Settings, places: Mapping[str, str]) -> None:
+    """A lease that ends between two heartbeats would declare the living dead."""
+    for name, least, why in (
+        ("worker_lease", 2 * settings.worker_heartbeat, ", twice worker_heartbeat"),
+        ("scheduler_lease", timedelta(seconds=1), ""),
+    ):
+        found: timedelta = getattr(settings, name)
+        if found < least:
+            place = places.get(name) or places.get("worker_heartbeat") or name
+            subject = "" if name in places else f" {name}"
+            bound = f"at least {duration_text(least)}{why}"
+            raise InvalidSettings(
+                f"{place}:{subject} must be {bound}, found {duration_text(found)}", hint=HINT
+            )
