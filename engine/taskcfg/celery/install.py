@@ -21,7 +21,7 @@ from taskcfg.store.database import Engine, open_database
 from taskcfg.store.executions import ExecutionRecords
 from taskcfg.store.ids import new_id
 from taskcfg.store.queues import queues_of_live_tasks
-from taskcfg.types.registry import load_types
+from taskcfg.types.registry import types_of
 from taskcfg.types.surroundings import work_under
 
 POOL_LOOK = 0.5
@@ -135,7 +135,7 @@ class Installation:
             self._conclude(request, ExecutionState.CANCELLED, "revoked and terminated")
 
     def _gate_tasks(self, hostname: str | None = None) -> None:
-        add_types(self._app, load_types(self.settings.types, self.settings.project_root))
+        add_types(self._app, types_of(self.settings))
         gate_tasks(self._app, self._gate, hostname)
 
     def _conclude(self, request: Any, state: ExecutionState, error: str) -> None:

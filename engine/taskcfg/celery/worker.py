@@ -18,7 +18,7 @@ from taskcfg.errors import DatabaseUnavailable
 from taskcfg.settings import Settings
 from taskcfg.store import schema
 from taskcfg.store.database import open_database
-from taskcfg.types.registry import load_types
+from taskcfg.types.registry import types_of
 
 logger = logging.getLogger("taskcfg.worker")
 
@@ -42,7 +42,7 @@ def run_worker(
     a live task names. Raises InvalidType, InvalidSettings and SchemaMismatch at the start; a
     database or broker that is away is waited for.
     """
-    registry = load_types(settings.types, settings.project_root)
+    registry = types_of(settings)
     for _ in registry:
         continue  # imports every type, so that its faults show now, and pool processes share its memory
     app = make_app(settings, registry)

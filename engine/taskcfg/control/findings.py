@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from taskcfg.control.offline import check_files
 from taskcfg.errors import TaskcfgError, count
 from taskcfg.settings import FILE_NAME, Settings, find_file
-from taskcfg.types.registry import load_types
+from taskcfg.types.registry import types_of
 
 
 class Level(StrEnum):
@@ -87,7 +87,7 @@ def zone_data(zone: Callable[[str], tzinfo] = ZoneInfo) -> Finding:
 def types_loaded(settings: Settings) -> Finding:
     """Every module of types can be imported."""
     try:
-        registry = load_types(settings.types, settings.project_root)
+        registry = types_of(settings)
     except TaskcfgError as error:
         return failed("types", error)
     return ok("types", ", ".join(registry.names()))

@@ -13,7 +13,7 @@ from taskcfg.problems import Problem, Severity
 from taskcfg.settings import Settings
 from taskcfg.source.loader import Loaded, load_files, load_folder, load_text
 from taskcfg.spec.task import TaskSpec
-from taskcfg.types.registry import load_types
+from taskcfg.types.registry import types_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def check_files(settings: Settings, paths: Sequence[Path] = (), *, strict: bool 
     *paths* may be files and folders, and share one set of names. *strict* makes warnings errors.
     Raises UnreadableSource, InvalidType.
     """
-    registry = load_types(settings.types, settings.project_root)
+    registry = types_of(settings)
     if paths:
         return _checked(load_files(paths, registry, root=Path.cwd()), strict)
     return _checked(load_folder(settings.tasks_dir, registry, root=settings.project_root), strict)
@@ -62,7 +62,7 @@ def check_files(settings: Settings, paths: Sequence[Path] = (), *, strict: bool 
 
 def check_text(settings: Settings, text: bytes, *, strict: bool = False) -> Checked:
     """Read *text* as one task file and return every problem in it. Raises InvalidType."""
-    registry = load_types(settings.types, settings.project_root)
+    registry = types_of(settings)
     return _checked(load_text(text, registry), strict)
 
 
@@ -71,7 +71,7 @@ def read_specs(settings: Settings, paths: Sequence[Path]) -> dict[str, TaskSpec]
 
     Raises InvalidTaskFiles, UnreadableSource, InvalidType.
     """
-    registry = load_types(settings.types, settings.project_root)
+    registry = types_of(settings)
     loaded = load_files(paths, registry, root=Path.cwd())
     if not loaded.valid:
         raise InvalidTaskFiles(loaded.problems, files=loaded.files)

@@ -25,7 +25,7 @@ from taskcfg.store.database import Connection, Engine, open_database, reading
 from taskcfg.store.history import ExecutionRow, FireRow, Page, Wanted, executions, fires
 from taskcfg.store.task_list import LIVE_TASK_STATES, TaskRow, TaskState, task_rows
 from taskcfg.sync import Approval, apply_desired, load_desired, make_plan
-from taskcfg.types.registry import Registry, load_types
+from taskcfg.types.registry import Registry, types_of
 
 
 class Taskcfg:
@@ -62,7 +62,7 @@ class Taskcfg:
     @cached_property
     def registry(self) -> Registry:
         """The task types. Raises InvalidType."""
-        return load_types(self.settings.types, self.settings.project_root)
+        return types_of(self.settings)
 
     def plan(self, files: Sequence[Path] | None = None) -> PlanReport:
         """Return what `apply` would change; change nothing.

@@ -28,7 +28,7 @@ from taskcfg.store.firing import EventFiring
 from taskcfg.store.hints import Hints
 from taskcfg.store.ids import new_id
 from taskcfg.store.outbox import EventOutbox
-from taskcfg.types.registry import load_types
+from taskcfg.types.registry import types_of
 
 logger = logging.getLogger("taskcfg.scheduler")
 
@@ -61,7 +61,7 @@ class Scheduler:
     """One node among any number: what it is made of, and the loops that run it."""
 
     def __init__(self, settings: Settings, clock: Clock, *, watch: bool) -> None:
-        registry = load_types(settings.types, settings.project_root)
+        registry = types_of(settings)
         self._clock = clock
         self._stopping = False
         self._outage = Outage()

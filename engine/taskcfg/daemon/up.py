@@ -17,7 +17,7 @@ from taskcfg.errors import AlreadyRunning, DatabaseUnavailable, TaskcfgError
 from taskcfg.settings import PREFIX, Settings
 from taskcfg.store import schema
 from taskcfg.store.database import open_database
-from taskcfg.types.registry import load_types
+from taskcfg.types.registry import types_of
 
 logger = logging.getLogger("taskcfg.up")
 
@@ -35,7 +35,7 @@ def run_up(settings: Settings, program: Sequence[str]) -> int:
     waited for.
     """
     clock = SystemClock()
-    make_app(settings, load_types(settings.types, settings.project_root))
+    make_app(settings, types_of(settings))
     with only_one(settings.state_folder):
         _upgrade(settings, clock)
         commands = {

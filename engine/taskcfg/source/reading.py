@@ -10,6 +10,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from taskcfg.problems import Position, Problem, Severity
 from taskcfg.source.findings import Findings, TaskFindings, did_you_mean
+from taskcfg.source.misfits import report_misfits
 from taskcfg.source.nodes import Entries, entries_of, is_null, laid_over, value_of
 from taskcfg.source.parameters import read_params
 from taskcfg.source.schedules import inherited, read_schedule
@@ -154,7 +155,7 @@ class _FileReader:
         if task_type is None or schedule is None or params is None or findings.failed or self._defaults_fail:
             return None
         rules = {name: scalars.pop(name) for name in _POLICY if name in scalars}
-        return TaskSpec(
+        spec = TaskSpec(
             name=findings.task or "",
             type=task_type.name,
             schedule=schedule,
@@ -163,6 +164,8 @@ class _FileReader:
             position=self._findings.position(findings.name),
             **{"queue": task_type.queue, "priority": task_type.priority, **scalars},
         )
+        report_misfits(self._registry.misfits(spec), entries, findings)
+        return None if findings.failed else spec
 
     def _with_defaults(self, own: Entries, findings: TaskFindings) -> Entries:
         """Return *own* over the defaults: mappings merge, scalars and lists replace."""

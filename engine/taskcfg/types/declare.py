@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from taskcfg.errors import InvalidType
+from taskcfg.problems import Severity
+from taskcfg.settings import Settings
 from taskcfg.spec.fields import (
     RETRY_FIELDS,
     SCALAR_FIELDS,
@@ -19,7 +21,7 @@ from taskcfg.spec.fields import (
     shown,
 )
 from taskcfg.spec.policy import Policy, Retry
-from taskcfg.spec.task import DEFAULT_PRIORITY
+from taskcfg.spec.task import DEFAULT_PRIORITY, TaskSpec
 from taskcfg.types.fire import Fire
 from taskcfg.types.params import Params
 
@@ -30,12 +32,36 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """What cannot work in a task, though each of its fields by itself is right.
+
+    `path` leads to the field it is about, such as `("params", "kwargs", "window")`.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+
+    @property
+    def field(self) -> str:
+        """The path as it is written: `params.args[0]`."""
+        head, *rest = self.path
+        return str(head) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+
+
+Check = Callable[[TaskSpec, Settings | None], Iterable[Misfit]]
+"""Looks at a whole task, offline; the settings are None where none are known."""
+
+
 @dataclass(frozen=True)
 class TaskType:
     """A type of task: a function with typed parameters, and the defaults its tasks start from.
 
     `queue`, `priority` and `policy` are the type's own defaults, which a task file overrides.
-    `summary` is the first line of the function's docstring.
+    `summary` is the first line of the function's docstring. `check` says what cannot work in a
+    whole task of this type.
     """
 
     name: str
@@ -47,6 +73,7 @@ class TaskType:
     queue: str | None = None
     priority: int = DEFAULT_PRIORITY
     policy: Policy = field(default_factory=Policy)
+    check: Check | None = field(default=None, compare=False)
 
     def canonical_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return *params* as they are stored: validated, every default resolved, JSON.
@@ -95,13 +122,14 @@ declared: dict[tuple[str, str, str], TaskType] = {}
 again replaces its own. `load_types` picks from it."""
 
 
-def task_type(name: str, **defaults: Any) -> Callable[[Function], Function]:
+def task_type(name: str, *, check: Check | None = None, **defaults: Any) -> Callable[[Function], Function]:
     """Declare the decorated function to be what tasks of type *name* run.
 
     The function takes `params`, annotated with a subclass of `Params`, and if it likes `fire`,
     a `Fire`; it stays callable. *defaults* are those of its tasks, written as in a task file:
     `queue`, `priority`, `timeout`, `retry`, `overlap`, `catch_up`, `expires`, `delivery`.
-    Raises InvalidType, naming the place, when the function or a default cannot be used.
+    *check* looks at each whole task when its file is read. Raises InvalidType, naming the place,
+    when the function or a default cannot be used.
     """
 
     def declare(function: Function) -> Function:
@@ -113,7 +141,7 @@ def task_type(name: str, **defaults: Any) -> Callable[[Function], Function]:
         summary = (inspect.getdoc(function) or "").strip().partition("\n")[0]
         module = function.__module__
         declared[module, function.__qualname__, name] = TaskType(
-            name, function, model, summary, module, wants_fire, queue, priority, policy
+            name, function, model, summary, module, wants_fire, queue, priority, policy, check
         )
         return function
 

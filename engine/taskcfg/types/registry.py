@@ -11,9 +11,11 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from taskcfg.errors import InvalidType, UnknownType
-from taskcfg.types.declare import TaskType, declared, task_type
+from taskcfg.settings import Settings
+from taskcfg.spec.task import TaskSpec
+from taskcfg.types.declare import Misfit, TaskType, declared, task_type
 
-__all__ = ["LATER", "SHIPPED", "Registry", "TaskType", "load_types", "task_type"]
+__all__ = ["LATER", "SHIPPED", "Misfit", "Registry", "TaskType", "load_types", "task_type", "types_of"]
 
 GROUP = "taskcfg.types"
 
@@ -33,10 +35,18 @@ LATER = ("bot_scraping", "data_processing", "email", "notification", "shell", "s
 class Registry:
     """Types by name. Does not change, except that a shipped type is imported when it is first asked for.
 
-    Raises InvalidType, naming both modules, when two types have one name.
+    With *settings*, tasks are checked against what these say. Raises InvalidType, naming both
+    modules, when two types have one name.
     """
 
-    def __init__(self, types: Iterable[TaskType] = (), *, shipped: Mapping[str, str] = SHIPPED) -> None:
+    def __init__(
+        self,
+        types: Iterable[TaskType] = (),
+        *,
+        shipped: Mapping[str, str] = SHIPPED,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings
         self._types: dict[str, TaskType] = {}
         self._shipped = shipped
         for candidate in types:
@@ -74,6 +84,12 @@ class Registry:
             raise UnknownType(f"no type is named `{name}`", hint=self.hint(name))
         return found
 
+    def misfits(self, spec: TaskSpec) -> tuple[Misfit, ...]:
+        """Return what the type of *spec* finds wrong with the whole task. Raises InvalidSettings where
+        the settings that it needs for that do not work."""
+        found = self.find(spec.type)
+        return () if found is None or found.check is None else tuple(found.check(spec, self._settings))
+
     def hint(self, name: str) -> str:
         """Return what to say to someone who asked for *name*, which is no type."""
         if name in LATER:
@@ -83,7 +99,14 @@ class Registry:
         return f"did you mean `{near[0]}`?" if near else f"the types are {names}"
 
 
-def load_types(modules: Sequence[str] = (), project_root: Path | None = None) -> Registry:
+def types_of(settings: Settings) -> Registry:
+    """Return the types of *settings*, which check whole tasks too. Raises what `load_types` does."""
+    return load_types(settings.types, settings.project_root, settings)
+
+
+def load_types(
+    modules: Sequence[str] = (), project_root: Path | None = None, settings: Settings | None = None
+) -> Registry:
     """Return the types that ship, those of *modules*, and those of installed packages.
 
     *modules* are imported with *project_root* first on `sys.path`, as `celery -A` does; packages
@@ -97,7 +120,7 @@ def load_types(modules: Sequence[str] = (), project_root: Path | None = None) ->
         found += _types_of(module, "the setting `types`", project_root)
     for module, package in _announced():
         found += _types_of(module, f"the installed package {package}", project_root)
-    return Registry({id(candidate): candidate for candidate in found}.values())
+    return Registry({id(candidate): candidate for candidate in found}.values(), settings=settings)
 
 
 def _announced() -> list[tuple[str, str]]:
