@@ -86,7 +86,7 @@ terms = st.text("0123456789*/-,LWH#?MONFRI ", max_size=8)
 
 
 @given(st.lists(terms, min_size=5, max_size=5).map(" ".join))
-def test_whatever_is_taken_is_what_cronsim_reads(expression: str) -> None:
+def test_what_is_taken_cronsim_takes_too(expression: str) -> None:
     try:
         text = check_cron(expression)
     except InvalidCron as error:

@@ -1,12 +1,12 @@
-"""Crontab text: what its five fields may hold, and what to say when they hold something else."""
+"""Crontab text: what its five fields say, and what to say when they cannot be read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 
-from cronsim import CronSim, CronSimError
+from taskcfg.spec.days import LAST, Days
+from taskcfg.spec.wall_times import WallTimes
 
 LONGEST = 1000
 LATER = "not supported by this version of taskcfg"
@@ -21,8 +21,8 @@ NICKNAMES = {
 }
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
-"""Where the search for a first fire starts; every expression that ever fires does so within 50 years."""
+_SUNDAY = 0b10000001
+"""Crontab's two numbers for Sunday, 0 and 7, as bits."""
 
 
 class InvalidCron(ValueError):
@@ -62,9 +62,28 @@ _FIELDS = (
 )
 
 
-@lru_cache(maxsize=4096)
+@dataclass(frozen=True, slots=True)
+class CronRule:
+    """What an expression means: wall-clock times, and how they stand to clock changes.
+
+    `text` is the expression with single spaces. With `follows_real_time`, as an expression with `*`
+    as minute or hour does in Debian's cron, it fires whenever a clock shows one of the times; one
+    without is made up for where clocks skip it, and not repeated where they show it twice.
+    """
+
+    text: str
+    times: WallTimes
+    follows_real_time: bool
+
+
 def check_cron(expression: str) -> str:
-    """Return *expression* with single spaces between its five fields.
+    """Return *expression* with single spaces between its five fields. Raises what `read_cron` raises."""
+    return read_cron(expression).text
+
+
+@lru_cache(maxsize=4096)
+def read_cron(expression: str) -> CronRule:
+    """Return what *expression* means, as Debian's cron reads it, and `L`, `LW`, `5L`, `TUE#1`.
 
     Raises InvalidCron, naming the field and what it takes, for one that cannot be read; also
     for one that never fires, and for what this version does not support.
@@ -74,19 +93,19 @@ def check_cron(expression: str) -> str:
     fields = expression.split()
     _check_shape(expression, fields)
     text = " ".join(fields)
-    try:
-        times = CronSim(text, _ANY_DAY)
-        if fields[3] != "*" or "*" not in (fields[2], fields[4]):
-            next(times)  # days are limited in two ways, which may exclude each other
-    except CronSimError as error:
-        for field, value in zip(_FIELDS, fields, strict=True):
-            for term in value.upper().split(","):
-                _check_term(field, term)
-        # All fields are well formed: cronsim refuses days that no chosen month has.
-        raise InvalidCron(f"`{text}` never fires") from error
-    except StopIteration:
-        raise InvalidCron(f"`{text}` never fires") from None
-    return text
+    minutes, hours, numbers, months, weekdays = map(_read_field, _FIELDS, fields)
+    days = Days(
+        numbers=numbers.mask,
+        weekdays=(weekdays.mask | (1 if weekdays.mask & _SUNDAY else 0)) & 0b1111111,
+        both=fields[2].startswith("*") or fields[4].startswith("*"),
+        last=numbers.last,
+        last_workday=numbers.last_workday,
+        nth=weekdays.nth,
+    )
+    times = WallTimes(minutes.mask, hours.mask, days, months.mask)
+    if times.at_or_after(0) is None:
+        raise InvalidCron(f"`{text}` never fires")
+    return CronRule(text, times, follows_real_time=fields[0].startswith("*") or fields[1].startswith("*"))
 
 
 def _check_shape(expression: str, fields: list[str]) -> None:
@@ -107,49 +126,79 @@ def _check_shape(expression: str, fields: list[str]) -> None:
         )
 
 
-def _check_term(field: _Field, term: str) -> None:
-    """Raise InvalidCron when *term*, one of a field's comma-separated ones, is not what it takes."""
-    if term == "H" or term.startswith(("H/", "H(")):
-        raise InvalidCron(f"{field.word} `{term}`: `H` is {LATER}", "write a number")
-    if term == "?":
-        raise InvalidCron(f"{field.word} `?` is another dialect's", "write `*`")
-    if _is_special(field, term):
-        return
-    body, slash, step = term.partition("/")
-    if slash and not (step.isascii() and step.isdigit() and len(step) < 6 and int(step) > 0):
+@dataclass(slots=True)
+class _Meaning:
+    """What a field names: values as the bits of `mask`, and days that depend on the month."""
+
+    mask: int = 0
+    last: bool = False
+    last_workday: bool = False
+    nth: tuple[tuple[int, int], ...] = ()
+
+
+def _read_field(field: _Field, text: str) -> _Meaning:
+    """Return what *text* names. Raises InvalidCron for a term that is none the field takes."""
+    meaning = _Meaning()
+    for term in text.upper().split(","):
+        if term == "H" or term.startswith(("H/", "H(")):
+            raise InvalidCron(f"{field.word} `{term}`: `H` is {LATER}", "write a number")
+        if term == "?":
+            raise InvalidCron(f"{field.word} `?` is another dialect's", "write `*`")
+        if field.word == "day of month" and term in ("L", "LW"):
+            meaning.last = meaning.last or term == "L"
+            meaning.last_workday = meaning.last_workday or term == "LW"
+        elif field.word == "day of week" and ("#" in term or _is_last(term)):
+            meaning.nth += (_nth(field, term),)
+        else:
+            meaning.mask |= _mask(field, term)
+    return meaning
+
+
+def _is_last(term: str) -> bool:
+    return len(term) == 2 and term[1] == "L" and term[0] in "01234567"
+
+
+def _nth(field: _Field, term: str) -> tuple[int, int]:
+    """Return weekday, 0 for Sunday, and number in the month of a term such as `TUE#1` or `5L`."""
+    if _is_last(term):
+        return int(term[0]) % 7, LAST
+    day, _, nth = term.partition("#")
+    if field.number(day) is None or nth not in ("1", "2", "3", "4", "5"):
+        raise InvalidCron(f"day of week `{term}`: expected a day and which of the month, such as `TUE#1`")
+    return _ends(field, day)[0] % 7, int(nth)
+
+
+def _mask(field: _Field, term: str) -> int:
+    """Return the values of a number, name, range or `*`, with or without a step, as bits."""
+    body, slash, step_text = term.partition("/")
+    step = int(step_text) if step_text.isascii() and step_text.isdigit() and len(step_text) < 6 else 0
+    if slash and not step:
         raise InvalidCron(f"{field.word} `{term}`: the step after `/` is a whole number from 1")
-    if body != "*":
-        _check_range(field, body)
+    if body == "*":
+        first, last = field.lowest, field.highest
+    else:
+        ends = _ends(field, body)
+        # A step after one number goes on to the highest, as in Debian's cron.
+        first, last = ends[0], field.highest if slash and len(ends) == 1 else ends[-1]
+    return sum(1 << value for value in range(first, last + 1, step or 1))
 
 
-def _is_special(field: _Field, term: str) -> bool:
-    if field.word == "day of month":
-        return term in ("L", "LW")
-    if field.word != "day of week":
-        return False
-    day, hash_sign, nth = term.partition("#")
-    if hash_sign:
-        if field.number(day) is None or nth not in ("1", "2", "3", "4", "5"):
-            raise InvalidCron(f"day of week `{term}`: expected a day and which of the month, such as `TUE#1`")
-        _check_range(field, day)
-        return True
-    return term[-1:] == "L" and term[:-1] in tuple("01234567")
-
-
-def _check_range(field: _Field, body: str) -> None:
+def _ends(field: _Field, body: str) -> list[int]:
+    """Return the number, or the first and the last of a range, that *body* names."""
     ends = body.split("-") if "-" in body else [body]
-    numbers = [field.number(end) for end in ends]
-    if len(ends) > 2 or None in numbers:
+    numbers = [number for end in ends if (number := field.number(end)) is not None]
+    if len(ends) > 2 or len(numbers) < len(ends):
         raise InvalidCron(
             f"{field.word} `{body}` cannot be read",
             f"expected {field.range}, `*`, a range such as `{field.lowest + 1}-{field.lowest + 3}`, "
             "a step such as `*/2`, or several of these with commas",
         )
     for end, number in zip(ends, numbers, strict=True):
-        if number is not None and not field.lowest <= number <= field.highest:
+        if not field.lowest <= number <= field.highest:
             raise InvalidCron(f"{field.word} `{end}` is not within {field.range}")
-    if len(ends) == 2:
-        _check_order(field, body, [number for number in numbers if number is not None])
+    if len(numbers) == 2:
+        _check_order(field, body, numbers)
+    return numbers
 
 
 def _check_order(field: _Field, body: str, ends: list[int]) -> None:

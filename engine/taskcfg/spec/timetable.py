@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Protocol, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim
-
-from taskcfg.spec.cron import check_cron
-from taskcfg.spec.schedule import At, Cron, Every, Manual, Schedule
+from taskcfg.spec.cron import CronRule, read_cron
+from taskcfg.spec.offsets import Stretch, offsets_of
+from taskcfg.spec.schedule import EPOCH, At, Cron, Every, Manual, Schedule
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 
+_SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _NOT_IANA = ("Factory", "localtime", "posixrules")
 
@@ -42,7 +42,7 @@ def timetable(schedule: Schedule, zone: str) -> Timetable:
     """
     match schedule:
         case Cron(expression):
-            return _CronTimes(check_cron(expression), zone_named(zone))
+            return _CronTimes(read_cron(expression), zone_named(zone))
         case Every(interval, anchor):
             return _EveryTimes(interval, anchor)
         case At(instants):
@@ -63,9 +63,10 @@ def between(table: Timetable, start: datetime, end: datetime, limit: int) -> Ite
 
 
 class _CronTimes:
-    def __init__(self, expression: str, zone: ZoneInfo) -> None:
-        self._expression = expression
-        self._zone = zone
+    def __init__(self, rule: CronRule, zone: ZoneInfo) -> None:
+        self._times = rule.times
+        self._real = rule.follows_real_time
+        self._offsets = offsets_of(zone)
         # Tasks that share a schedule are due together and ask the same question one after the other.
         self._latest_answer: tuple[datetime, datetime | None] | None = None
         self._latest_count: tuple[tuple[datetime, datetime, int], tuple[int, datetime | None]] | None = None
@@ -74,7 +75,8 @@ class _CronTimes:
         latest = self._latest_answer
         if latest is not None and latest[0] == instant:
             return latest[1]
-        found = next(self._after(instant), None)
+        second = self._after((instant - EPOCH) // _SECOND)
+        found = None if second is None else EPOCH + timedelta(seconds=second)
         self._latest_answer = (instant, found)
         return found
 
@@ -88,25 +90,42 @@ class _CronTimes:
     def _count(self, start: datetime, end: datetime, limit: int) -> tuple[int, datetime | None]:
         if end < start or limit <= 0:
             return 0, None
-        number, last = 1, start
-        for found in self._after(start):
-            if found > end or number >= limit:
-                break
+        number, last, until = 1, (start - EPOCH) // _SECOND, (end - EPOCH) // _SECOND
+        while number < limit and (found := self._after(last)) is not None and found <= until:
             number, last = number + 1, found
-        return number, last
+        return number, EPOCH + timedelta(seconds=last)
 
-    def _after(self, instant: datetime) -> Iterator[datetime]:
-        """Yield the nominal times after *instant*, strictly increasing."""
-        last = instant
-        try:
-            for local in CronSim(self._expression, instant.astimezone(self._zone)):
-                found = local.astimezone(UTC)
-                # Asked inside a repeated hour, cronsim can answer with an instant before the start.
-                if found > last:
-                    yield found
-                    last = found
-        except OverflowError:
-            return  # the calendar ends with the year 9999
+    def _after(self, second: int) -> int | None:
+        """Return the first nominal time after *second*; both count from 1970 in UTC.
+
+        Follows the clock on the wall: through each stretch of one offset, and over the changes
+        between them, where a fixed time that was skipped fires at the change, as in Debian's cron.
+        """
+        wall: int | None = None
+        for stretch in self._offsets.stretches(second + 1):
+            start = max(second + 1, stretch.start)
+            at_change = start == stretch.start and not self._real
+            if at_change and self._skipped(stretch, wall):
+                return start
+            earliest = start + stretch.offset
+            if not self._real:
+                earliest = max(earliest, stretch.start + stretch.before)  # what is shown again is over
+            if self._real or wall is None or wall < earliest:
+                wall = self._times.at_or_after(earliest)
+                if wall is None:
+                    return None
+            if wall - stretch.offset < stretch.end:
+                return wall - stretch.offset
+        return None  # the calendar ends
+
+    def _skipped(self, stretch: Stretch, wall: int | None) -> bool:
+        """Say whether clocks skip one of the times as *stretch* begins; *wall* is the next that is known."""
+        if stretch.offset <= stretch.before:
+            return False
+        skipped = stretch.start + stretch.before
+        if wall is None or wall < skipped:
+            wall = self._times.at_or_after(skipped)
+        return wall is not None and wall < stretch.start + stretch.offset
 
 
 class _EveryTimes:

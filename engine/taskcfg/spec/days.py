@@ -1,0 +1,69 @@
+"""Which days of a month a schedule names, as a bit mask: bit 1 is the first day."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date
+
+LAST = -1
+"""As the number of a weekday in its month: the last one."""
+
+ALL_DAYS = (1 << 32) - 2
+ALL_WEEKDAYS = 0b1111111
+
+_EVERY_SEVENTH = sum(1 << 7 * week for week in range(5))
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Days by their number in the month and by weekday; `both`: a day must be named by either.
+
+    `numbers` has bits 1 to 31, `weekdays` bit 0 for Sunday to 6 for Saturday. `last` is the month's
+    last day, `last_workday` its last day from Monday to Friday. `nth` are weekdays (0 Sunday) with
+    their number in the month, 1 to 5 or LAST.
+    """
+
+    numbers: int = ALL_DAYS
+    weekdays: int = ALL_WEEKDAYS
+    both: bool = True
+    last: bool = False
+    last_workday: bool = False
+    nth: tuple[tuple[int, int], ...] = ()
+
+    def in_month(self, year: int, month: int) -> int:
+        """Return the mask of the named days that this month has."""
+        length = monthrange(year, month)[1]
+        existing = (2 << length) - 2
+        first = date(year, month, 1).toordinal() % 7  # of weekdays, Sunday being 0
+        by_number = self._by_number(first, length)
+        by_weekday = self._by_weekday(first, length)
+        return existing & (by_number & by_weekday if self.both else by_number | by_weekday)
+
+    def _by_number(self, first: int, length: int) -> int:
+        mask = self.numbers
+        if self.last:
+            mask |= 1 << length
+        if self.last_workday:
+            weekday = (first + length - 1) % 7
+            mask |= 1 << length - {0: 2, 6: 1}.get(weekday, 0)
+        return mask
+
+    def _by_weekday(self, first: int, length: int) -> int:
+        if self.weekdays == ALL_WEEKDAYS:
+            return ALL_DAYS
+        mask = 0
+        for weekday in range(7):
+            if self.weekdays >> weekday & 1:
+                mask |= _EVERY_SEVENTH << _earliest(weekday, first)
+        for weekday, number in self.nth:
+            day = _earliest(weekday, first) + 7 * ((number if number != LAST else 5) - 1)
+            if number == LAST and day > length:
+                day -= 7
+            mask |= 1 << day
+        return mask
+
+
+def _earliest(weekday: int, first: int) -> int:
+    """Return the first day of a month that is a *weekday*, the month beginning with weekday *first*."""
+    return 1 + (weekday - first) % 7
