@@ -30,7 +30,7 @@ from taskcfg.spec.duration import duration_text
 FILE_NAME = "taskcfg.toml"
 PREFIX = "TASKCFG_"
 STATE_FOLDER = ".taskcfg"
-LATER = ("env", "celery_app", "allow_shell", "reconcile", "git_url")
+LATER = ("env", "allow_shell", "reconcile", "git_url")
 ENVIRONMENT = "the environment"
 COMMAND_LINE = "the command line"
 NOT_SETTINGS = ("TASKCFG_FAILPOINTS",)
@@ -51,6 +51,7 @@ class Settings:
     database_url: str
     broker_url: str
     tasks_dir: Path
+    celery_app: str | None = None
     source: str = "main"
     types: tuple[str, ...] = ()
     actor: str | None = None
@@ -67,6 +68,11 @@ class Settings:
     given: frozenset[str] = frozenset()
 
     @property
+    def their_broker(self) -> bool:
+        """Whether the broker is that of `celery_app`: it has one, and nobody set `broker_url`."""
+        return self.celery_app is not None and "broker_url" not in self.given
+
+    @property
     def state_folder(self) -> Path:
         """Where taskcfg keeps what is its own: the embedded databases, locks."""
         return self.project_root / STATE_FOLDER
@@ -76,6 +82,7 @@ READERS: Mapping[str, Reader] = {
     "database_url": text(),
     "broker_url": text(),
     "tasks_dir": path,
+    "celery_app": optional(text()),
     "source": text(longest=200),
     "types": list_of_text,
     "actor": optional(text()),

@@ -107,7 +107,7 @@ def test_an_unknown_setting_is_named_with_its_place_and_the_nearest_one(folder: 
 
 
 def test_a_setting_of_a_later_version_is_refused_not_ignored(folder: Path) -> None:
-    assert "`celery_app` is not supported by this version" in refusal(folder, 'celery_app = "app:app"')
+    assert "`allow_shell` is not supported by this version" in refusal(folder, "allow_shell = true")
 
 
 def test_the_project_root_is_where_the_file_is_and_cannot_be_set(folder: Path) -> None:

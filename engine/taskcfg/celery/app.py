@@ -8,11 +8,13 @@ from typing import Any
 from celery import Celery
 
 from taskcfg import transport
+from taskcfg.celery.fitness import refuse_unfit, use_broker
 from taskcfg.dispatch.gate import current_fire
 from taskcfg.dispatch.reach import check_broker_url
 from taskcfg.errors import TaskcfgError
 from taskcfg.settings import Settings
 from taskcfg.spec.fires import celery_task_name
+from taskcfg.types.celery_app import load_app
 from taskcfg.types.registry import Registry
 
 FOREIGN = "celery"
@@ -25,12 +27,28 @@ A fire whose worker died does not wait for it: it is dispatched again. Only a Ce
 
 
 def make_app(settings: Settings, registry: Registry) -> Celery:
-    """Return taskcfg's own app: the broker of *settings*, JSON only, no results, late acks.
+    """Return the app through which fires go: that of the setting `celery_app`, else taskcfg's own.
 
     Every type of *registry* is a Celery task of it, named `taskcfg.<type>`. Raises InvalidSettings for
-    a broker of an unknown kind.
+    a broker of an unknown kind, and for an app that cannot be imported or cannot work.
     """
     transport.register()
+    return _own_app(settings, registry) if settings.celery_app is None else _their_app(settings, registry)
+
+
+def _their_app(settings: Settings, registry: Registry) -> Celery:
+    app = load_app(str(settings.celery_app), settings.project_root)
+    if not settings.their_broker:
+        use_broker(app, settings.broker_url)
+    elif app.conf.broker_write_url:
+        check_broker_url(app.conf.broker_write_url, "the broker of `celery_app`")
+    refuse_unfit(app, str(settings.celery_app))
+    add_types(app, registry)
+    return app
+
+
+def _own_app(settings: Settings, registry: Registry) -> Celery:
+    """Return an app with the broker of *settings*, JSON only, no results, late acks."""
     check_broker_url(settings.broker_url)
     app = Celery("taskcfg", broker=settings.broker_url, set_as_current=False)
     app.conf.update(

@@ -14,9 +14,9 @@ from uuid import UUID
 from taskcfg.celery.queues import served_by
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.dispatch.protocol import Records
-from taskcfg.errors import DatabaseUnavailable
+from taskcfg.errors import DatabaseUnavailable, TaskcfgError
 from taskcfg.spec.fires import Dispatched, Outcome
-from taskcfg.store import nodes
+from taskcfg.store import nodes, schema
 from taskcfg.store.database import Engine
 
 logger = logging.getLogger("taskcfg.worker")
@@ -61,6 +61,7 @@ class Boot:
         self._woken = threading.Event()
         self._stopping = False
         self._away = False
+        self._said: str | None = None
         self._thread = threading.Thread(target=self._run, name="taskcfg-boot", daemon=True)
 
     def begin(self, consumer: Any) -> None:
@@ -117,17 +118,23 @@ class Boot:
             if not self._away:
                 logger.error("database.unavailable reason=%r", error.message)
             self._away = True
+        except TaskcfgError as error:
+            if error.message != self._said:
+                logger.error("worker.unregistered reason=%r hint=%r", error.message, error.hint)
+            self._said = error.message
         except Exception:
             logger.exception("worker.unregistered")
         else:
-            if self._away:
+            if self._away or self._said:
                 logger.warning("database.recovered")
-            self._away = False
+            self._away, self._said = False, None
 
     def _beat(self) -> None:
         queues = served_by(self._consumer)
         if queues is None:
             queues = self._registered or frozenset()
+        if self._registered is None:
+            schema.check(self._database)
         if queues == self._registered and nodes.renew(self._database, self.id, self._lease):
             return
         nodes.register(

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals
 
+from taskcfg import transport
 from taskcfg.celery.app import add_types
 from taskcfg.celery.boot import Boot
+from taskcfg.celery.fitness import broker_differs, remarks
 from taskcfg.celery.queues import Serving
 from taskcfg.dispatch.gate import Gate, dispatched_of
 from taskcfg.dispatch.gated import gate_tasks
+from taskcfg.errors import DatabaseUnavailable, TaskcfgError
 from taskcfg.settings import Settings, load_settings
 from taskcfg.spec.fires import ExecutionState, Outcome
+from taskcfg.store import schema
 from taskcfg.store.database import Engine, open_database
 from taskcfg.store.executions import ExecutionRecords
 from taskcfg.store.ids import new_id
 from taskcfg.store.queues import queues_of_live_tasks
 from taskcfg.types.registry import types_of
 from taskcfg.types.surroundings import work_under
+
+logger = logging.getLogger("taskcfg.worker")
 
 POOL_LOOK = 0.5
 """Seconds between two looks at the pool processes: Celery's own, every 5, lets the dead wait."""
@@ -31,19 +39,29 @@ BOOT_VARIABLE = "_TASKCFG_BOOT"
 """Tells pool processes that are not forks whose children they are."""
 
 
+_installed: WeakKeyDictionary[Celery, Installation] = WeakKeyDictionary()
+
+
 def install(app: Celery, settings: Settings | None = None, *, serve_all: bool = False) -> Installation:
     """Have *app*'s workers run taskcfg's fires, recorded and once; its other messages see no change.
 
     Nothing happens before a worker starts. Without *settings* they are read then, from
     `taskcfg.toml` and the environment. The task types become Celery tasks of *app*. With
     *serve_all* a worker also serves every queue that a live task names, as soon as it does.
+    Installing again only lays the new arguments over the old.
     """
-    installation = Installation(app, settings, serve_all=serve_all)
+    transport.register()
+    installation = _installed.get(app)
+    if installation is not None:
+        installation.adjust(settings, serve_all=serve_all)
+        return installation
+    installation = _installed[app] = Installation(app, settings, serve_all=serve_all)
     signals.worker_init.connect(installation.on_worker_init, weak=False)
     signals.worker_process_init.connect(installation.on_process_init, weak=False)
     signals.worker_ready.connect(installation.on_ready, weak=False)
     signals.worker_shutdown.connect(installation.on_shutdown, weak=False)
     signals.task_failure.connect(installation.on_failure, weak=False)
+    signals.task_retry.connect(installation.on_retry, weak=False)
     signals.task_revoked.connect(installation.on_revoked, weak=False)
     return installation
 
@@ -55,10 +73,17 @@ class Installation:
         self._app = app
         self._settings = settings
         self._serve_all = serve_all
-        self._gate = Gate(lambda: self.records, self._boot_id)
+        self._gate = Gate(self._records_checked, self._boot_id)
         self._boot: Boot | None = None
         self._serving: Serving | None = None
         self._parent: int | None = None
+        self._unfit: list[TaskcfgError] = []
+        self._schema_checked = False
+
+    def adjust(self, settings: Settings | None, *, serve_all: bool) -> None:
+        """Lay *settings*, if there are any, over those known; before a worker starts."""
+        self._settings = settings or self._settings
+        self._serve_all = serve_all or self._serve_all
 
     @cached_property
     def settings(self) -> Settings:
@@ -85,19 +110,27 @@ class Installation:
             self.database.dispose()
 
     def on_worker_init(self, sender: Any, **_: Any) -> None:
+        """Put the gate in place, come what may: a fire must not run unrecorded.
+
+        With settings or types that do not work the worker runs its other tasks as ever.
+        """
         if sender.app is not self._app:
             return
         self._parent = os.getpid()
-        self._boot = Boot(
-            self.database,
-            self.records,
-            boot_id=new_id(),
-            hostname=sender.hostname,
-            heartbeat=self.settings.worker_heartbeat,
-            lease=self.settings.worker_lease,
-        )
-        os.environ[BOOT_VARIABLE] = str(self._boot.id)
+        boot_id = new_id()
+        os.environ[BOOT_VARIABLE] = str(boot_id)
         self._gate_tasks()
+        try:
+            self._boot = Boot(
+                self.database,
+                self.records,
+                boot_id=boot_id,
+                hostname=sender.hostname,
+                heartbeat=self.settings.worker_heartbeat,
+                lease=self.settings.worker_lease,
+            )
+        except TaskcfgError as error:
+            self._unfit.append(error)
 
     def on_process_init(self, sender: Any, **_: Any) -> None:
         """In a pool process that is no fork, the app was imported anew: its tasks have no gate yet."""
@@ -105,7 +138,10 @@ class Installation:
             self._gate_tasks(hostname=sender)
 
     def on_ready(self, sender: Any, **_: Any) -> None:
-        if self._boot is not None and sender.app is self._app:
+        if sender.app is not self._app:
+            return
+        self._say_what_is_wrong(sender)
+        if self._boot is not None:
             _look_after_pool(sender)
             self._boot.begin(sender)
             if self._serve_all:
@@ -130,13 +166,50 @@ class Installation:
             case WorkerLostError():
                 self._conclude(sender.request, ExecutionState.LOST, f"its worker process died: {exception}")
 
+    def on_retry(self, request: Any, reason: Any, **_: Any) -> None:
+        """In the parent: Celery sends a task again whose pool process died (`retry_on_worker_lost`)."""
+        lost = getattr(reason, "exc", None)
+        if isinstance(lost, WorkerLostError):
+            self._conclude(request, ExecutionState.RETRYING, f"its worker process died: {lost}")
+
+    def on_requeued(self, request: Any, error: BaseException | None) -> None:
+        """In the parent: a message goes back to its queue, though its pool process is dead. No signal
+        tells of that, and the gate will refuse the copy."""
+        if isinstance(error, TimeLimitExceeded):
+            self._conclude(request, ExecutionState.TIMED_OUT, f"killed at its hard limit: {error}")
+        else:
+            self._conclude(request, ExecutionState.LOST, f"its worker process died: {error}")
+
     def on_revoked(self, request: Any, terminated: bool, **_: Any) -> None:
         if terminated:
             self._conclude(request, ExecutionState.CANCELLED, "revoked and terminated")
 
     def _gate_tasks(self, hostname: str | None = None) -> None:
-        add_types(self._app, types_of(self.settings))
-        gate_tasks(self._app, self._gate, hostname)
+        try:
+            add_types(self._app, types_of(self.settings))
+        except TaskcfgError as error:
+            self._unfit.append(error)
+        gate_tasks(self._app, self._gate, hostname, self.on_requeued)
+
+    def _records_checked(self) -> ExecutionRecords:
+        """Return the records. Raises TaskcfgError where they cannot be of use before somebody acts."""
+        if not self._schema_checked:
+            try:
+                schema.check(self.database)
+            except DatabaseUnavailable:
+                return self.records  # which wait for it
+            self._schema_checked = True
+        return self.records
+
+    def _say_what_is_wrong(self, consumer: Any) -> None:
+        """Only now: before, Celery had not set up logging yet."""
+        for error in self._unfit:
+            logger.error("worker.unfit reason=%r hint=%r", error.message, error.hint)
+        pool = consumer.controller.pool_cls.__module__
+        differs = None if self._boot is None else broker_differs(self._app, self.settings)
+        for remark in (*filter(None, [differs]), *remarks(self._app, pool)):
+            level = logging.ERROR if remark.broken else logging.WARNING
+            logger.log(level, "worker.settings reason=%r hint=%r", remark.reason, remark.hint)
 
     def _conclude(self, request: Any, state: ExecutionState, error: str) -> None:
         dispatched = dispatched_of(request, self._boot_id())

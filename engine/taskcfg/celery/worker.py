@@ -6,6 +6,7 @@ import logging
 import socket
 import warnings
 from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 from celery import signals
@@ -34,10 +35,11 @@ def run_worker(
     *,
     queues: Sequence[str] | None = None,
     concurrency: int | None = None,
-    pool: str = "prefork",
+    pool: str | None = None,
 ) -> int:
-    """Run a worker in this process until it is told to stop; return its exit code.
+    """Run a worker of the app of *settings* in this process until it is told to stop; return its exit code.
 
+    *pool* is prefork, or with an app of the user's own what that says, and so is *concurrency*.
     Without *queues* (here or in *settings*) it serves the app's default queue and every queue that
     a live task names. Raises InvalidType, InvalidSettings and SchemaMismatch at the start; a
     database or broker that is away is waited for.
@@ -49,19 +51,8 @@ def run_worker(
     _await_schema(settings)
     wanted = tuple(queues or settings.queues)
     installation = install(app, settings, serve_all=not wanted)
-    _quieten()
-    worker = app.Worker(
-        # A name of its own: Celery's workers of one name refuse each other, on one host or in
-        # containers that share a host's name.
-        hostname=f"taskcfg-{uuid4().hex[:8]}@{socket.gethostname()}",
-        concurrency=concurrency or settings.concurrency,
-        pool=pool,
-        queues=list(wanted) or None,
-        quiet=True,
-        without_gossip=True,
-        without_heartbeat=True,
-        without_mingle=True,
-    )
+    _quieten(theirs=settings.celery_app is not None)
+    worker = app.Worker(queues=list(wanted) or None, **_options(settings, concurrency, pool))
     try:
         worker.start()
     finally:
@@ -86,9 +77,27 @@ def _await_schema(settings: Settings) -> None:
             return
 
 
-def _quieten() -> None:
+def _options(settings: Settings, concurrency: int | None, pool: str | None) -> dict[str, Any]:
+    theirs = settings.celery_app is not None
+    if concurrency is None and (not theirs or "concurrency" in settings.given):
+        concurrency = settings.concurrency
+    return {
+        # A name of its own: Celery's workers of one name refuse each other, on one host or in
+        # containers that share a host's name.
+        "hostname": f"taskcfg-{uuid4().hex[:8]}@{socket.gethostname()}",
+        "concurrency": concurrency,
+        "pool": pool or (None if theirs else "prefork"),
+        "quiet": True,
+        # What others watch a user's own workers by, and what these tell each other, is theirs.
+        "without_gossip": not theirs,
+        "without_heartbeat": not theirs,
+        "without_mingle": not theirs,
+    }
+
+
+def _quieten(*, theirs: bool) -> None:
     signals.setup_logging.connect(_leave_logging_alone, weak=False)
-    for name in TALKATIVE:
+    for name in () if theirs else TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # It warns of running as root, which in a container is usual, and of pickle, which we do not accept.
     warnings.filterwarnings("ignore", category=SecurityWarning)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from taskcfg.celery import make_app
+from taskcfg.celery.fitness import short_visibility
 from taskcfg.clock import Clock
+from taskcfg.control.celery_app import DefaultQueues, celery_app
 from taskcfg.control.findings import (
     Finding,
     fail,
@@ -21,6 +24,7 @@ from taskcfg.control.findings import (
 from taskcfg.dispatch.reach import reach_broker
 from taskcfg.errors import DatabaseUnavailable, SchemaMismatch, TaskcfgError, count
 from taskcfg.settings import Settings
+from taskcfg.spec.fires import is_gated
 from taskcfg.store import schema
 from taskcfg.store.database import Engine, database_time, open_database, reading
 from taskcfg.store.nodes import SCHEDULER, WORKER, NodeRow, known_nodes
@@ -31,9 +35,6 @@ CLOCK_APART = 2.0
 CLOCK_BROKEN = 60.0
 """Seconds between the machine's clock and the database's: worth a look, and not to be left so."""
 
-DEFAULT_QUEUE = "celery"
-"""Where our own app sends what names no queue: Celery's default, which we leave alone."""
-
 START_SCHEDULER = "start `taskcfg scheduler`, or everything on one machine with `taskcfg up`"
 START_WORKER = "start `taskcfg worker`, or everything on one machine with `taskcfg up`"
 
@@ -43,12 +44,16 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     yield settings_found(settings)
     yield zone_data()
     yield types_loaded(settings)
+    app = None
+    if settings.celery_app is not None:
+        app, findings = celery_app(settings)
+        yield from findings
     yield task_files(settings)
     yield broker(settings)
-    yield from _database(settings, clock)
+    yield from _database(settings, clock, app)
 
 
-def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
+def _database(settings: Settings, clock: Clock, app: Any) -> Iterator[Finding]:
     try:
         database = open_database(settings.database_url, role="doctor")
     except TaskcfgError as error:
@@ -63,18 +68,29 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
         tables = schema_matches(database)
         yield tables
         if tables.ok:
-            yield from _living(database)
+            yield from _living(database, app)
     finally:
         database.dispose()
 
 
-def _living(database: Engine) -> Iterator[Finding]:
+def _living(database: Engine, app: Any) -> Iterator[Finding]:
     with reading(database) as connection:
         tasks = task_rows(connection)
         schedulers = known_nodes(connection, SCHEDULER)
         workers = known_nodes(connection, WORKER)
     yield schedulers_alive(schedulers, live=len(tasks))
-    yield workers_alive(workers, _by_queue(tasks))
+    yield workers_alive(workers, _by_queue(tasks, app))
+    if app is not None:
+        yield from visibility(app, tasks)
+
+
+def visibility(app: Any, tasks: Sequence[TaskRow]) -> Iterator[Finding]:
+    """Redis does not hand out again what may still run."""
+    timeouts = [task.spec.policy.timeout for task in tasks if task.spec and task.spec.policy.timeout]
+    longest = max((timeout.total_seconds() for timeout in timeouts), default=0.0)
+    remark = short_visibility(app, longest)
+    if remark is not None:
+        yield warn("celery_app", remark.reason, remark.hint)
 
 
 def broker(settings: Settings) -> Finding:
@@ -151,9 +167,11 @@ def workers_alive(nodes: Sequence[NodeRow], tasks: Mapping[str, Sequence[str]]) 
     return ok("workers", f"{len(alive)} alive: {', '.join(node.name for node in alive)}")
 
 
-def _by_queue(tasks: Sequence[TaskRow]) -> dict[str, list[str]]:
+def _by_queue(tasks: Sequence[TaskRow], app: Any = None) -> dict[str, list[str]]:
+    """Return the names of the tasks by the queue their fires go to; without those of foreign workers."""
+    queue_of = DefaultQueues(app)
     queues: dict[str, list[str]] = {}
     for task in tasks:
-        queue = task.spec.queue if task.spec else None
-        queues.setdefault(queue or DEFAULT_QUEUE, []).append(task.name)
+        if task.spec is None or is_gated(task.spec.type, task.spec.params):
+            queues.setdefault(queue_of(task.spec), []).append(task.name)
     return queues

@@ -38,8 +38,9 @@ class Requested:
 
     @property
     def succeeded(self) -> bool:
+        """Whether its last attempt did; of a fire without a gate nobody knows more than that it is out."""
         done = self.fire.state == EventState.DONE
-        return done and self.execution is not None and self.execution.state == ExecutionState.SUCCEEDED
+        return done and (self.execution is None or self.execution.state == ExecutionState.SUCCEEDED)
 
     @property
     def outcome(self) -> str:

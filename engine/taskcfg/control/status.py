@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from taskcfg.control.addresses import without_password
+from taskcfg.control.addresses import broker_shown, without_password
 from taskcfg.control.documents import scheduler_document, source_document, worker_document
 from taskcfg.settings import Settings
 from taskcfg.store.database import Engine, reading
@@ -50,7 +50,7 @@ def read_status(database: Engine, settings: Settings) -> Status:
         return Status(
             environment=environment(connection),
             database=without_password(settings.database_url),
-            broker=without_password(settings.broker_url),
+            broker=broker_shown(settings),
             sources=tuple(read_sources(connection)),
             schedulers=tuple(known_nodes(connection, SCHEDULER)),
             workers=tuple(known_nodes(connection, WORKER)),

@@ -43,7 +43,9 @@ def run_up(settings: Settings, program: Sequence[str]) -> int:
             "worker": [*program, "worker"],
         }
         environment = os.environ | {
-            f"{PREFIX}{name.upper()}": str(getattr(settings, name)) for name in PASSED_ON
+            f"{PREFIX}{name.upper()}": str(getattr(settings, name))
+            for name in PASSED_ON
+            if name in settings.given
         }
         logger.info("up.started folder=%s (stop with ^C)", settings.project_root)
         code = Supervisor(

@@ -17,6 +17,7 @@ from taskcfg.clock import Clock, SystemClock
 from taskcfg.dispatch.message import DISPATCH_HEADER, EVENT_HEADER
 from taskcfg.dispatch.outcome import describe, interrupted, outcome_of
 from taskcfg.dispatch.protocol import Records
+from taskcfg.errors import TaskcfgError
 from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Dispatched, ExecutionState, Outcome, Refused, Started
 from taskcfg.types.fire import Fire
@@ -81,6 +82,7 @@ class Gate:
             return body()
         began = self._clock.monotonic()
         failpoint("gate.before_start")
+        self._check_records(dispatched)
         started = self._start(dispatched)
         failpoint("gate.after_start")
         if isinstance(started, Refused):
@@ -90,6 +92,16 @@ class Gate:
             )  # fmt: skip
             raise Ignore(started.reason)
         return self._attempt(dispatched, started, body, _Limits(began, task.request.timelimit))
+
+    def _check_records(self, dispatched: Dispatched) -> None:
+        """Raise Ignore where there are no records: the fire is published again when there are."""
+        try:
+            self._records()
+        except TaskcfgError as error:
+            logger.error(
+                "execution.left event=%s reason=%r hint=%r", dispatched.event_id, error.message, error.hint
+            )
+            raise Ignore(error.message) from error
 
     def _start(self, dispatched: Dispatched) -> Started | Refused:
         """Ask for permission. Interrupted, nobody knows whether the attempt is recorded: then it is

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, Task
 from celery.app.trace import build_tracer
+from kombu.utils.imports import symbol_by_name
 
 from taskcfg.dispatch.gate import Gate
 from taskcfg.dispatch.message import EVENT_HEADER
@@ -37,7 +39,13 @@ class GatedTask(Task):  # type: ignore[misc]  # Celery has no types
         return super().__call__(*args, **kwargs)
 
 
-def gate_tasks(app: Celery, gate: Gate, hostname: str | None = None) -> None:
+Requeued = Callable[[Any, BaseException | None], None]
+"""Told, in a worker's parent process, of the request of ours that goes back to its queue, and why."""
+
+
+def gate_tasks(
+    app: Celery, gate: Gate, hostname: str | None = None, requeued: Requeued = lambda request, error: None
+) -> None:
     """Put *gate* before every task of *app* but Celery's own; again for those that came since.
 
     Works for functions, `shared_task`s and classes alike: a registered task's class is replaced by
@@ -47,13 +55,14 @@ def gate_tasks(app: Celery, gate: Gate, hostname: str | None = None) -> None:
     for name, task in app.tasks.items():
         if name.startswith(INTERNAL) or isinstance(task, GatedTask):
             continue
-        task.__class__ = _gated(type(task), gate)
+        task.__class__ = _gated(type(task), gate, requeued)
         if hostname is not None:
             task.__trace__ = build_tracer(name, task, app.loader, hostname, app=app)
 
 
-def _gated(task_class: type[Task], gate: Gate) -> type[Task]:
+def _gated(task_class: type[Task], gate: Gate, requeued: Requeued) -> type[Task]:
     attributes = {
+        "Request": _told(symbol_by_name(task_class.Request), requeued),
         "taskcfg_gate": gate,
         "taskcfg_calls_run": task_class.__call__ is Task.__call__,
         "__module__": task_class.__module__,
@@ -61,3 +70,26 @@ def _gated(task_class: type[Task], gate: Gate) -> type[Task]:
         "abstract": True,
     }
     return type(task_class.__name__, (GatedTask, task_class), attributes)
+
+
+def _told(request_class: type[Any], requeued: Requeued) -> type[Any]:
+    """Return *request_class*, telling *requeued* when a message of ours goes back to its queue.
+
+    With `reject_on_worker_lost`, and without `acks_on_timeout`, Celery gives a message back whose
+    pool process died, and sends no signal.
+    """
+
+    class Request(request_class):  # type: ignore[misc]
+        _failure: Any = None
+
+        def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+            self._failure = exc_info
+            return super().on_failure(exc_info, *args, **kwargs)
+
+        def reject(self, requeue: bool = False) -> Any:
+            if requeue and self._failure is not None and EVENT_HEADER in (self._message.headers or {}):
+                error = getattr(self._failure, "exception", None)
+                requeued(self._context, getattr(error, "exc", error))
+            return super().reject(requeue)
+
+    return Request

@@ -114,14 +114,16 @@ class MessageMaker:
             "root_id": celery_id,
             "argsrepr": self._repr(args),
             "kwargsrepr": self._repr(kwargs),
-            EVENT_HEADER: str(fire.event_id),
-            DISPATCH_HEADER: fire.dispatch_no,
-            **self._database,
+            **(self._ours(fire) if frozen.get("gate", True) else {}),
         }
         if template.task is not None and type(template.task).shadow_name is not Task.shadow_name:
             headers["shadow"] = template.task.shadow_name(args, kwargs, {})
         properties = {**template.properties, "correlation_id": celery_id}
         return Message(name, (args, kwargs, dict(_EMBED)), headers, properties, template.route)
+
+    def _ours(self, fire: Outgoing) -> dict[str, Any]:
+        """Return the headers by which a gate knows the fire: none may act where none is asked for."""
+        return {EVENT_HEADER: str(fire.event_id), DISPATCH_HEADER: fire.dispatch_no, **self._database}
 
     def encoded(self, message: Message) -> Encoded:
         """Return the body as bytes, from memory if it was made before. Raises CannotSend.

@@ -39,8 +39,9 @@ class Outbox(Protocol):
     def record(self, receipts: Sequence[tuple[Outgoing, Receipt]]) -> None:
         """Write down what became of *receipts*' fires; a receipt of an older epoch changes nothing.
 
-        Confirmed: `published`. Unroutable: stays `pending`, tried again with backoff, with the
-        reason. Unsendable: `dead`. Unconfirmed: stays `pending`.
+        Confirmed: `published`, or `done` where no gate will tell of its end. Unroutable: stays
+        `pending`, tried again with backoff, with the reason. Unsendable: `dead`. Unconfirmed: stays
+        `pending`.
         """
 
 

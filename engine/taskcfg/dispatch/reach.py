@@ -15,7 +15,7 @@ PATIENCE = 4.0
 _KINDS = "it is `embedded:///file.db`, `amqp://user:password@host:port/vhost` or `redis://host:port/0`"
 
 
-def check_broker_url(url: str) -> None:
+def check_broker_url(url: str, name: str = "broker_url") -> None:
     """Raise InvalidSettings unless *url*, or each of several joined by `;`, is of a kind that can be spoken.
 
     Nothing else would: a scheduler would try for ever what cannot work.
@@ -23,20 +23,18 @@ def check_broker_url(url: str) -> None:
     for each in url.split(";"):
         scheme, separator, _ = each.partition("://")
         if not separator:
-            raise InvalidSettings("broker_url is not a URL", hint=_KINDS)
+            raise InvalidSettings(f"{name} is not a URL", hint=_KINDS)
         try:
             transport = get_transport_cls(scheme.partition("+")[0])
         except (KeyError, ImportError, AttributeError, NameError) as error:
-            raise InvalidSettings(f"broker_url: `{scheme}` is not supported", hint=_KINDS) from error
+            raise InvalidSettings(f"{name}: `{scheme}` is not supported", hint=_KINDS) from error
         try:
             parse_url(each)
         except ValueError as error:
-            raise InvalidSettings(
-                "broker_url cannot be read", hint=f"{_KINDS}; quote odd characters"
-            ) from error
+            raise InvalidSettings(f"{name} cannot be read", hint=f"{_KINDS}; quote odd characters") from error
         if transport.driver_type == "redis" and find_spec("redis") is None:
             raise InvalidSettings(
-                "broker_url: the package `redis` is not installed", hint="pip install 'taskcfg[redis]'"
+                f"{name}: the package `redis` is not installed", hint="pip install 'taskcfg[redis]'"
             )
 
 

@@ -190,7 +190,7 @@ def message_of(spec: TaskSpec, params: Mapping[str, Any] | None = None) -> dict[
 
     *params*, already validated, stand in for the task's own. Keys: `task` (the Celery task's
     name), `args`, `kwargs`, `queue` (None: the app's routing), `priority`, and `time_limit`,
-    `soft_time_limit` in seconds or None.
+    `soft_time_limit` in seconds or None; `gate` False, only where the worker has none.
     """
     params = spec.params if params is None else params
     timeout = spec.policy.timeout
@@ -206,7 +206,13 @@ def message_of(spec: TaskSpec, params: Mapping[str, Any] | None = None) -> dict[
         "priority": spec.priority,
         "time_limit": None if timeout is None else (timeout + HARD_LIMIT_AFTER).total_seconds(),
         "soft_time_limit": None if timeout is None else timeout.total_seconds(),
+        **({} if is_gated(spec.type, params) else {"gate": False}),
     }
+
+
+def is_gated(type_name: str, params: Mapping[str, Any]) -> bool:
+    """Say whether attempts are recorded, and not only that a message was published."""
+    return type_name != "celery" or params.get("gate") is not False
 
 
 def celery_task_name(type_name: str) -> str:

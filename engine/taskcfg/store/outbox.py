@@ -157,6 +157,7 @@ class _Settled:
     """Receipts by what they do to their fires."""
 
     published: list[dict[str, Any]] = field(default_factory=list)
+    ungated: list[dict[str, Any]] = field(default_factory=list)
     dead: list[dict[str, Any]] = field(default_factory=list)
     unroutable: list[dict[str, Any]] = field(default_factory=list)
     unconfirmed: list[dict[str, Any]] = field(default_factory=list)
@@ -165,7 +166,8 @@ class _Settled:
         row: dict[str, Any] = {"id": fire.event_id, "epoch": fire.epoch, "dispatch_no": fire.dispatch_no}
         match receipt:
             case Confirmed():
-                self.published.append(row)
+                gated = fire.message.get("gate", True)
+                (self.published if gated else self.ungated).append(row)
             case Unsendable(reason):
                 self.dead.append({**row, "reason": storable(reason, longest=1_000)})
             case Unroutable(reason):
@@ -177,7 +179,7 @@ class _Settled:
 
     def write(self, connection: Connection) -> None:
         now = database_time(connection)
-        rows = [*self.published, *self.dead, *self.unroutable, *self.unconfirmed]
+        rows = [*self.published, *self.ungated, *self.dead, *self.unroutable, *self.unconfirmed]
         # In order of id, as everybody who takes several: two transactions never wait for each other.
         ids = among(connection, _e.id, [row["id"] for row in rows])
         locking = select(literal(1)).select_from(schedule_event).where(ids).order_by(_e.id)
@@ -191,6 +193,8 @@ class _Settled:
             "publish_attempts": tries,
         }
         _update(connection, self.published, published)
+        done = {"state": EventState.DONE.value, "done_at": now}
+        _update(connection, self.ungated, {**published, **done})
         _update(connection, self.dead, {"state": EventState.DEAD.value, "done_at": now})
         _update(connection, self.unroutable, _later(UNROUTABLE_BACKOFF))
         _update(connection, self.unconfirmed, _later(UNCONFIRMED_BACKOFF))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Text, cast, select
 
+from taskcfg.spec.fires import is_gated
 from taskcfg.store.database import reading
 from taskcfg.store.tables import task_config
 
 _c = task_config.c
 
+_MAYBE_UNGATED = (_c.type == "celery") & cast(_c.params, Text).contains('"gate"')
+
 
 def queues_of_live_tasks(database: Engine) -> frozenset[str]:
-    """Return every queue that a task which is not retired names. Raises DatabaseUnavailable."""
+    """Return every queue that a task which is not retired names, unless its workers are not taskcfg's.
+
+    Raises DatabaseUnavailable.
+    """
+    named = _c.retired_at.is_(None) & _c.queue.is_not(None)
     with reading(database) as connection:
-        named = select(_c.queue).where(_c.retired_at.is_(None), _c.queue.is_not(None)).distinct()
-        return frozenset(connection.scalars(named))
+        queues = set(connection.scalars(select(_c.queue).where(named, ~_MAYBE_UNGATED).distinct()))
+        maybe = connection.execute(select(_c.queue, _c.type, _c.params).where(named, _MAYBE_UNGATED))
+        return frozenset(queues | {row.queue for row in maybe if is_gated(row.type, row.params)})

@@ -14,6 +14,7 @@ from taskcfg.errors import InvalidType, UnknownType
 from taskcfg.settings import Settings
 from taskcfg.spec.task import TaskSpec
 from taskcfg.types.declare import Misfit, TaskType, declared, task_type
+from taskcfg.types.importing import place
 
 __all__ = ["LATER", "SHIPPED", "Misfit", "Registry", "TaskType", "load_types", "task_type", "types_of"]
 
@@ -173,26 +174,9 @@ def _imported(name: str, origin: str, root: Path | None) -> ModuleType:
 def _broken(name: str, origin: str, error: BaseException, root: Path | None) -> InvalidType:
     return InvalidType(
         f"module `{name}`, which {origin} names, cannot be imported: "
-        f"{type(error).__name__}: {error} ({_place(error, root)})",
+        f"{type(error).__name__}: {error} ({place(error, root)})",
         hint="mend the module, or take it out",
     )
-
-
-def _place(error: BaseException, root: Path | None) -> str:
-    """Return `file:line` of where a module's import broke: the last line that is not the import system's."""
-    file, line = "?", 0
-    if isinstance(error, SyntaxError) and error.filename:
-        file, line = error.filename, error.lineno or 0
-    else:
-        frame = error.__traceback__
-        while frame is not None:
-            if "importlib" not in frame.tb_frame.f_code.co_filename:
-                file, line = frame.tb_frame.f_code.co_filename, frame.tb_lineno
-            frame = frame.tb_next
-    path = Path(file)
-    if root is not None and path.is_relative_to(root):
-        path = path.relative_to(root)
-    return f"{path}:{line}"
 
 
 def _shipped_type(name: str, module: str) -> TaskType:
