@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 from taskcfg.spec.due import Decision
 from taskcfg.spec.schedule import rfc3339
+from taskcfg.spec.secrets import with_secrets
 from taskcfg.spec.task import TaskSpec
 
 HARD_LIMIT_AFTER = timedelta(seconds=10)
@@ -194,8 +195,11 @@ def message_of(spec: TaskSpec, params: Mapping[str, Any] | None = None) -> dict[
     """
     params = spec.params if params is None else params
     timeout = spec.policy.timeout
+    gated = is_gated(spec.type, params)
     if spec.type == "celery":
-        name, args, kwargs = params["task"], list(params.get("args", ())), dict(params.get("kwargs", {}))
+        # Where no gate reads what stands for a `${secret:`, the text itself must arrive.
+        given = params if gated else with_secrets(dict(params), "${{secret:{}}}".format)
+        name, args, kwargs = given["task"], list(given.get("args", ())), dict(given.get("kwargs", {}))
     else:
         name, args, kwargs = celery_task_name(spec.type), [], {"params": dict(params)}
     return {
@@ -206,7 +210,7 @@ def message_of(spec: TaskSpec, params: Mapping[str, Any] | None = None) -> dict[
         "priority": spec.priority,
         "time_limit": None if timeout is None else (timeout + HARD_LIMIT_AFTER).total_seconds(),
         "soft_time_limit": None if timeout is None else timeout.total_seconds(),
-        **({} if is_gated(spec.type, params) else {"gate": False}),
+        **({} if gated else {"gate": False}),
     }
 
 

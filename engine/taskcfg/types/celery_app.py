@@ -52,7 +52,8 @@ def _refusal(name: str, error: BaseException, root: Path) -> InvalidSettings:
             f"celery_app: no module is named `{error.name}`",
             hint=f"it is looked for in {root}, as `celery -A {name}` does there: check its spelling",
         )
-    if isinstance(error, AttributeError | ValueError) and _raised_by_libraries(error):
+    absent = isinstance(error, ModuleNotFoundError) and error.name == name  # Celery took it for a module
+    if absent or (isinstance(error, AttributeError | ValueError) and _raised_by_libraries(error)):
         missing = f"has no `{attribute}`" if attribute else "holds no Celery app"
         return InvalidSettings(
             f"celery_app: the module `{module}` {missing}",

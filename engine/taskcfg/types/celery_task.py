@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from taskcfg.settings import Settings
 from taskcfg.spec.fires import celery_task_name
 from taskcfg.spec.policy import Delivery, OverlapMode, Policy
+from taskcfg.spec.secrets import secret_names
 from taskcfg.spec.task import TaskSpec
 from taskcfg.types.declare import Misfit, task_type
 from taskcfg.types.params import Params
@@ -80,6 +81,12 @@ def _ungated(policy: Policy, params: Mapping[str, Any]) -> Iterator[Misfit]:
             ("delivery",),
             "with `gate: false` a message that arrives twice also runs twice",
             "use `at_least_once`, and let the task bear it",
+        )
+    if secret_names(dict(params)):
+        yield Misfit(
+            ("params",),
+            "with `gate: false` nobody resolves a secret",
+            "let the Celery task read it by itself",
         )
 
 
