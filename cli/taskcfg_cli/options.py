@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -69,6 +70,80 @@ def settings(*names: str) -> Callable[[F], F]:
         return command
 
     return decorate
+
+
+STATES = ("active", "paused", "inactive", "error", "retired", "all")
+"""A task's states, and `all`; a test compares them with the engine's."""
+
+
+class LabelSelector(click.ParamType[str]):
+    """A label selector as Kubernetes writes it."""
+
+    name = "selector"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from taskcfg.spec.labels import parse_labels
+
+        try:
+            parse_labels(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def selectors(*, required: bool = False, states: bool = True) -> Callable[[F], F]:
+    """Add `NAME…`, `-l/--label`, `--type` and `--state`; the command gets them as `selection`.
+
+    *required* is for commands that act: without any of these they are a usage error, never
+    "all". Without *states* there is no `--state`, or the command has one that means another thing.
+    """
+    given = _selectors(required, states)
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def selecting(*args: Any, **values: Any) -> Any:
+            from taskcfg.spec.selection import Selection
+
+            names, labels, types = (values.pop(name) for name in ("names", "labels", "types"))
+            selection = Selection.of(
+                names, labels=labels, types=types, states=values.pop("states") if states else ()
+            )
+            if required and selection.is_empty:
+                raise click.UsageError("Say which tasks: by name, by -l or by --type; '*' is all of them.")
+            return command(*args, selection=selection, **values)
+
+        decorated: Any = selecting
+        for option in reversed(given):
+            decorated = option(decorated)
+        return cast(F, decorated)
+
+    return decorate
+
+
+def _selectors(required: bool, states: bool) -> list[Callable[[Any], Any]]:
+    given: list[Callable[[Any], Any]] = [
+        click.argument("names", nargs=-1, metavar="NAME..." if required else "[NAME]..."),
+        click.option(
+            "-l",
+            "--label",
+            "labels",
+            type=LabelSelector(),
+            multiple=True,
+            metavar="SELECTOR",
+            help="By label: team=platform, tier!=2, 'team in (a,b)', key, !key; comma is and.",
+        ),
+        click.option(
+            "--type", "types", multiple=True, metavar="TYPE", help="Of this type; may be given again."
+        ),
+    ]
+    if states:
+        state = click.Choice(STATES)
+        given.append(
+            click.option(
+                "--state", "states", type=state, multiple=True, help="In this state; may be given again."
+            )
+        )
+    return given
 
 
 class DurationValue(click.ParamType[timedelta]):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from taskcfg.errors import InvalidType as InvalidType
     from taskcfg.errors import LockTimeout as LockTimeout
     from taskcfg.errors import NameTaken as NameTaken
+    from taskcfg.errors import NoTaskMatches as NoTaskMatches
     from taskcfg.errors import RetiredTask as RetiredTask
     from taskcfg.errors import SchemaMismatch as SchemaMismatch
     from taskcfg.errors import StalePlan as StalePlan
@@ -50,6 +51,7 @@ _ROOMS = {
             "InvalidType",
             "LockTimeout",
             "NameTaken",
+            "NoTaskMatches",
             "RetiredTask",
             "SchemaMismatch",
             "StalePlan",

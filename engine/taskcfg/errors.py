@@ -88,6 +88,15 @@ class UnknownTask(TaskcfgError):
         super().__init__(f"no task is named `{name}`", hint=hint)
 
 
+class NoTaskMatches(TaskcfgError):
+    """A glob or a selector was given to act on, and no task is what it asks for. Nothing was done."""
+
+    code = "no_task_matches"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"no task matches {what}", hint="`taskcfg list` shows all tasks and their labels")
+
+
 class RetiredTask(TaskcfgError):
     """The task was deleted; its history is kept, but it no longer runs."""
 

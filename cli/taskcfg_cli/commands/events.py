@@ -13,6 +13,7 @@ from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.pages import paged, print_page
 
 if TYPE_CHECKING:
+    from taskcfg.spec.selection import Selection
     from taskcfg.store.history import FireRow
 
 STATES = (
@@ -29,7 +30,7 @@ HEADINGS = ("NOMINAL", "TASK", "KIND", "STATE", "ATTEMPTS", "ID", "REASON")
 @click.pass_obj
 def command(
     invocation: Invocation,
-    name: str | None,
+    selection: Selection,
     since: datetime | None,
     states: tuple[str, ...],
     limit: int,
@@ -37,18 +38,18 @@ def command(
 ) -> None:
     """Show fires and what became of them.
 
-    The newest first, of all tasks or of one.
+    The newest first, of all tasks or of those asked for. NAME may be a glob such as 'billing.*'.
     """
     with invocation.taskcfg() as taskcfg:
         from taskcfg.store.history import Wanted
 
-        page = taskcfg.events(Wanted(name, states or None, since, limit, cursor))
+        page = taskcfg.events(Wanted(None, states or None, since, limit, cursor), selection)
     if invocation.as_json:
         from taskcfg.control.documents import fire_document
 
         print_json({"events": [fire_document(fire) for fire in page.rows], "next_cursor": page.next_cursor})
         return
-    narrow = name or states or since or cursor
+    narrow = selection.narrows or states or since or cursor
     none = "No fire matches." if narrow else "No fire is recorded yet."
     print_page(page, HEADINGS, [_row(fire) for fire in page.rows], none)
 

@@ -14,6 +14,7 @@ from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.pages import paged, print_page
 
 if TYPE_CHECKING:
+    from taskcfg.spec.selection import Selection
     from taskcfg.store.history import ExecutionRow
 
 STATES = ("running", "succeeded", "failed", "retrying", "timed_out", "lost", "cancelled")
@@ -29,7 +30,7 @@ LONGEST = 80
 @click.pass_obj
 def command(
     invocation: Invocation,
-    name: str | None,
+    selection: Selection,
     since: datetime | None,
     states: tuple[str, ...],
     limit: int,
@@ -37,19 +38,19 @@ def command(
 ) -> None:
     """Show executions: attempts and how they ended.
 
-    The newest first, of all tasks or of one.
+    The newest first, of all tasks or of those asked for. NAME may be a glob such as 'billing.*'.
     """
     with invocation.taskcfg() as taskcfg:
         from taskcfg.store.history import Wanted
 
-        page = taskcfg.executions(Wanted(name, states or None, since, limit, cursor))
+        page = taskcfg.executions(Wanted(None, states or None, since, limit, cursor), selection)
     if invocation.as_json:
         from taskcfg.control.documents import execution_document
 
         shown = [execution_document(execution) for execution in page.rows]
         print_json({"executions": shown, "next_cursor": page.next_cursor})
         return
-    narrow = name or states or since or cursor
+    narrow = selection.narrows or states or since or cursor
     none = "No execution matches." if narrow else "No execution is recorded yet."
     print_page(page, HEADINGS, [_row(execution) for execution in page.rows], none)
 

@@ -15,13 +15,14 @@ from taskcfg_cli.render.json import print_json
 
 if TYPE_CHECKING:
     from taskcfg.control.coming import Coming
+    from taskcfg.spec.selection import Selection
     from taskcfg.spec.task import TaskSpec
 
 DEFAULT_COUNT = 10
 
 
 @click.command("next")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.selectors()
 @click.option(
     "--from", "start", type=options.InstantValue(sign=1), metavar="INSTANT", help="Inclusive (default: now)."
 )
@@ -46,7 +47,7 @@ DEFAULT_COUNT = 10
 @click.pass_obj
 def command(
     invocation: Invocation,
-    names: tuple[str, ...],
+    selection: Selection,
     start: datetime | None,
     end: datetime | None,
     count: int | None,
@@ -54,14 +55,13 @@ def command(
 ) -> None:
     """Show the coming fires.
 
-    Those of all live tasks, or of the tasks named, in order of fire time.
+    Those of all live tasks, or of those asked for, in order of fire time. NAME may be a glob such
+    as 'billing.*'.
     """
-    specs = _specs(invocation, files)
+    wanted = _specs(invocation, files, selection)
     from taskcfg.clock import SystemClock
     from taskcfg.control.coming import coming_fires
-    from taskcfg.control.names import chosen
 
-    wanted = chosen(specs, names)
     now = SystemClock().now()
     if count is None and end is None:
         count = DEFAULT_COUNT
@@ -70,18 +70,21 @@ def command(
         print_json(coming.document())
     elif coming.fires:
         _print(coming, now)
-    for line in _silent(wanted, coming, named=bool(names)):
+    for line in _silent(wanted, coming, selection):
         click.echo(line, err=True)
 
 
-def _specs(invocation: Invocation, files: tuple[Path, ...]) -> dict[str, TaskSpec]:
-    if files:
-        settings = invocation.settings()
-        from taskcfg.control.offline import read_specs
+def _specs(invocation: Invocation, files: tuple[Path, ...], selection: Selection) -> dict[str, TaskSpec]:
+    if not files:
+        with invocation.taskcfg() as taskcfg:
+            return taskcfg.specs(selection)
+    if selection.states:
+        raise click.UsageError("--state is about the database's tasks and does not go with -f")
+    settings = invocation.settings()
+    from taskcfg.control.names import chosen
+    from taskcfg.control.offline import read_specs
 
-        return read_specs(settings, files)
-    with invocation.taskcfg() as taskcfg:
-        return taskcfg.specs()
+    return chosen(read_specs(settings, files), selection)
 
 
 def _print(coming: Coming, now: datetime) -> None:
@@ -102,13 +105,15 @@ def _print(coming: Coming, now: datetime) -> None:
         click.echo(line)
 
 
-def _silent(wanted: dict[str, TaskSpec], coming: Coming, *, named: bool) -> Iterator[str]:
+def _silent(wanted: dict[str, TaskSpec], coming: Coming, selection: Selection) -> Iterator[str]:
     """Say why there is no fire: of a task that was named, or at all."""
     firing = {fire.task for fire in coming.fires}
-    if not wanted:
+    if not wanted and not selection.is_empty:
+        yield "No task matches."
+    elif not wanted:
         yield "No task is live: `taskcfg apply` makes those of the task files so."
     elif not firing:
         yield "Nothing fires in that time."
     for name, spec in wanted.items():
-        if named and not spec.enabled:
+        if name in selection.names and not spec.enabled:
             yield f"{name} is not enabled: it fires only when it is run."

@@ -18,6 +18,7 @@ from taskcfg_cli.render.json import print_json
 if TYPE_CHECKING:
     from taskcfg.control import Taskcfg
     from taskcfg.control.running import Requested
+    from taskcfg.spec.selection import Selection
 
 
 class Params(click.ParamType[dict[str, Any]]):
@@ -38,7 +39,7 @@ class Params(click.ParamType[dict[str, Any]]):
 
 
 @click.command("run")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@options.selectors(required=True)
 @click.option(
     "--params", type=Params(), metavar="JSON", help="Laid over the task's own params, then validated."
 )
@@ -52,7 +53,7 @@ class Params(click.ParamType[dict[str, Any]]):
 @click.pass_obj
 def command(
     invocation: Invocation,
-    names: tuple[str, ...],
+    selection: Selection,
     params: dict[str, Any] | None,
     wait: bool,
     timeout: timedelta | None,
@@ -60,12 +61,12 @@ def command(
     """Run tasks now.
 
     Records one fire for each, or none when one of them cannot run, and prints their ids. A
-    scheduler publishes them, a worker runs them.
+    scheduler publishes them, a worker runs them. NAME may be a glob such as 'billing.*'.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout says how long to --wait")
     with invocation.taskcfg() as taskcfg:
-        requested = taskcfg.run(names, params)
+        requested = taskcfg.run(selection, params)
         if not invocation.as_json:
             _print_ids(requested)
         for line in missing_processes(taskcfg):

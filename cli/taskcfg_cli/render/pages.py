@@ -18,12 +18,12 @@ MOST = 10_000
 
 
 def paged(*states: str) -> Callable[[F], F]:
-    """Add `[NAME]`, `--since`, `--state`, `--limit` and `--cursor`."""
+    """Add the selectors, `--since`, `--state`, `--limit` and `--cursor`."""
 
     def decorate(command: F) -> F:
         for option in reversed(
             (
-                click.argument("name", required=False),
+                options.selectors(states=False),
                 click.option(
                     "--since",
                     type=options.InstantValue(sign=-1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,19 +12,20 @@ from uuid import uuid4
 
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.control.actor import actor_of
-from taskcfg.control.names import unknown
+from taskcfg.control.names import choose, selection_of
 from taskcfg.control.plans import ApplyReport, PlanReport
 from taskcfg.control.running import Request, Requested, await_end, run_now
 from taskcfg.control.status import Status, read_status
-from taskcfg.errors import RetiredTask
 from taskcfg.reconcile.guard import Limits, check_safe
 from taskcfg.reconcile.plan import Plan
 from taskcfg.settings import Settings, load_settings
+from taskcfg.spec.selection import ALL, Selection
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import schema
 from taskcfg.store.database import Connection, Engine, open_database, reading
 from taskcfg.store.history import ExecutionRow, FireRow, Page, Wanted, executions, fires
-from taskcfg.store.task_list import LIVE_TASK_STATES, TaskRow, TaskState, task_rows
+from taskcfg.store.selecting import declared
+from taskcfg.store.task_list import TaskRow, task_rows
 from taskcfg.sync import Approval, apply_desired, load_desired, make_plan
 from taskcfg.types.registry import Registry, types_of
 
@@ -100,57 +102,64 @@ class Taskcfg:
         report = PlanReport(applied.plan, desired, applied.base_revision, self._clock.now())
         return ApplyReport(report, applied.revision)
 
-    def tasks(self, *, retired: bool = False) -> list[TaskRow]:
-        """Return the tasks that are live, by name; with *retired* those that were deleted too."""
+    def tasks(self, selection: Selection | None = None, *, retired: bool = False) -> list[TaskRow]:
+        """Return the tasks that *selection* means, by name: by default all that are live.
+
+        With *retired* those that were deleted too. Raises UnknownTask and RetiredTask for a name
+        without glob; that nothing matches is an empty list.
+        """
+        wanted = selection or Selection.of(states=[ALL] if retired else [])
         with reading(self._database) as connection:
-            return task_rows(connection, states=tuple(TaskState) if retired else LIVE_TASK_STATES)
+            ids = [row.id for row in choose(connection, wanted)] if wanted.narrows else None
+            return task_rows(connection, ids=ids, states=wanted.wanted_states)
 
     def task(self, name: str) -> TaskRow:
         """Return the live task *name*. Raises UnknownTask, and RetiredTask when it was deleted."""
         with reading(self._database) as connection:
-            found = task_rows(connection, names=[name], states=tuple(TaskState))
-            names = None if found else [row.name for row in task_rows(connection)]
-        if names is not None:
-            raise unknown(name, names)
-        live = [row for row in found if row.state is not TaskState.RETIRED]
-        if not live:
-            raise RetiredTask(
-                f"task `{name}` was deleted", hint=f"its past is kept: `taskcfg history {name}` shows it"
-            )
-        return live[0]
+            choose(connection, Selection((name,)))
+            (row,) = task_rows(connection, names=[name])
+            return row
 
-    def specs(self) -> dict[str, TaskSpec]:
-        """Return what the live tasks say of themselves, by name, but for rows that cannot be read."""
-        return {row.name: row.spec for row in self.tasks() if row.spec is not None}
+    def specs(self, selection: Selection | None = None) -> dict[str, TaskSpec]:
+        """Return what live tasks say of themselves, by name, but for rows that cannot be read.
+
+        Raises what `tasks` raises.
+        """
+        with reading(self._database) as connection:
+            rows = choose(connection, selection or Selection())
+            return {row.spec.name: row.spec for row in declared(connection, [row.id for row in rows])}
 
     def run(
-        self, names: Sequence[str], params: Mapping[str, Any] | None = None, *, request_id: str | None = None
+        self,
+        names: Selection | Sequence[str],
+        params: Mapping[str, Any] | None = None,
+        *,
+        request_id: str | None = None,
     ) -> list[Requested]:
-        """Run tasks now: record a fire for each of *names*, or for none, and return them.
+        """Run tasks now: record a fire for each that *names* mean, or for none, and return them.
 
         *params* are laid over the tasks' own and validated. The same *request_id* again gives the
-        same fires. Raises UnknownTask, RetiredTask, InvalidParams, UnknownType.
+        same fires. Raises UnknownTask, RetiredTask, NoTaskMatches, InvalidParams, UnknownType.
         """
-        request = Request(names, params, actor_of(self.settings), request_id or uuid4().hex)
+        request = Request(selection_of(names), params, actor_of(self.settings), request_id or uuid4().hex)
         return run_now(self._database, self.registry, request)
 
     def wait(self, requested: Sequence[Requested], timeout: float | None = None) -> list[Requested]:
         """Return the fires as they stand when all have ended, or after *timeout* seconds."""
         return await_end(self._database, requested, self._clock, timeout)
 
-    def events(self, wanted: Wanted) -> Page[FireRow]:
-        """Return a page of fires, the newest first. Raises UnknownTask."""
-        with reading(self._database) as connection:
-            page = fires(connection, wanted)
-            self._known(connection, wanted, page)
-            return page
+    def events(self, wanted: Wanted, selection: Selection | None = None) -> Page[FireRow]:
+        """Return a page of the fires of the tasks that *selection* means, the newest first.
 
-    def executions(self, wanted: Wanted) -> Page[ExecutionRow]:
-        """Return a page of attempts, the newest first. Raises UnknownTask."""
+        By default of all there are or were. Raises UnknownTask.
+        """
         with reading(self._database) as connection:
-            page = executions(connection, wanted)
-            self._known(connection, wanted, page)
-            return page
+            return fires(connection, _of_selected(connection, wanted, selection))
+
+    def executions(self, wanted: Wanted, selection: Selection | None = None) -> Page[ExecutionRow]:
+        """Return a page of attempts, as `events` does of fires."""
+        with reading(self._database) as connection:
+            return executions(connection, _of_selected(connection, wanted, selection))
 
     def status(self) -> Status:
         """Return how everything stands."""
@@ -167,14 +176,6 @@ class Taskcfg:
     def check_schema(self) -> None:
         """Raise SchemaMismatch, saying what to do, unless the tables are this version's."""
         schema.check(self._unchecked)
-
-    def _known(self, connection: Connection, wanted: Wanted, page: Page[Any]) -> None:
-        """Tell a task without a past from one that there never was. Raises UnknownTask."""
-        if wanted.task is None or page.rows:
-            return
-        names = {row.name for row in task_rows(connection, states=tuple(TaskState))}
-        if wanted.task not in names:
-            raise unknown(wanted.task, names)
 
     @property
     def _unchecked(self) -> Engine:
@@ -193,3 +194,12 @@ class Taskcfg:
     def _limits(self, max_delete: int | None, allow_empty: bool) -> Limits:
         chosen = self.settings.max_delete if max_delete is None else max_delete
         return Limits(max_delete=chosen, allow_empty=allow_empty)
+
+
+def _of_selected(connection: Connection, wanted: Wanted, selection: Selection | None) -> Wanted:
+    """Return *wanted* of the tasks that *selection* means, those that were retired too."""
+    asked = selection or Selection(() if wanted.task is None else (wanted.task,))
+    if not asked.narrows:
+        return wanted
+    rows = choose(connection, replace(asked, states=(ALL,)))
+    return replace(wanted, task=None, task_ids=tuple(row.id for row in rows))

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from taskcfg.clock import Clock
 from taskcfg.control.documents import requested_document
+from taskcfg.control.names import choose_to_act
 from taskcfg.errors import InvalidParams
 from taskcfg.source.findings import did_you_mean
 from taskcfg.source.wording import worded
 from taskcfg.spec.fires import LIVE_STATES, EventState, ExecutionState
+from taskcfg.spec.selection import Selection
 from taskcfg.store.database import Engine, reading, writing
 from taskcfg.store.history import ExecutionRow, FireRow, executions_of, fires_by_id
 from taskcfg.store.requests import Runnable, request_run, runnable
@@ -55,18 +57,24 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to run: *names*, each once, with *params* laid over their own. The same `id` runs them once."""
+    """What to run: each of *selection*, *params* laid over its own. The same `id` runs them once."""
 
-    names: Sequence[str]
+    selection: Selection
     params: Mapping[str, Any] | None
     actor: str
     id: str
 
 
 def run_now(database: Engine, registry: Registry, request: Request) -> list[Requested]:
-    """Record the fires: all of them, or none. Raises UnknownTask, RetiredTask, InvalidParams, UnknownType."""
+    """Record the fires: all of them, or none.
+
+    Raises UnknownTask, RetiredTask, NoTaskMatches, InvalidParams, UnknownType.
+    """
     with writing(database) as connection:
-        tasks = runnable(connection, request.names)
+        names = [row.name for row in choose_to_act(connection, request.selection)]
+        order = {name: place for place, name in enumerate(request.selection.names)}
+        names.sort(key=lambda name: order.get(name, len(order)))
+        tasks = runnable(connection, names)
         if request.params:
             tasks = [_with_params(task, request.params, registry) for task in tasks]
         fires = request_run(connection, tasks, actor=request.actor, request_id=request.id)

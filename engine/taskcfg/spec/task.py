@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,16 @@ from taskcfg.spec.schedule import Manual, Schedule, schedule_document, schedule_
 POLICY_FIELDS = tuple(Policy.__dataclass_fields__)
 DEFAULT_PRIORITY = 5
 LONGEST_NAME = 200
+
+
+class TaskState(StrEnum):
+    """What a task is doing: the first of these that holds."""
+
+    RETIRED = "retired"
+    ERROR = "error"
+    INACTIVE = "inactive"
+    PAUSED = "paused"
+    ACTIVE = "active"
 
 
 @dataclass(frozen=True)

@@ -5,30 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, select
 
+from taskcfg.spec.selection import LIVE_TASK_STATES as LIVE_TASK_STATES
 from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.task import TaskState as TaskState
 from taskcfg.store.bulk import among
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
 from taskcfg.store.tables import schedule_event, task_config, task_execution, task_pause
 
 _c = task_config.c
-
-
-class TaskState(StrEnum):
-    """What a task is doing: the first of these that holds."""
-
-    RETIRED = "retired"
-    ERROR = "error"
-    INACTIVE = "inactive"
-    PAUSED = "paused"
-    ACTIVE = "active"
-
-
-LIVE_TASK_STATES = tuple(state for state in TaskState if state is not TaskState.RETIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +61,7 @@ class TaskRow:
 def task_rows(
     connection: Connection,
     *,
+    ids: Collection[int] | None = None,
     names: Collection[str] | None = None,
     sources: Collection[str] | None = None,
     types: Collection[str] | None = None,
@@ -85,6 +74,8 @@ def task_rows(
     query = _query().where(task_state().in_([state.value for state in states]))
     if TaskState.RETIRED not in states:
         query = query.where(_c.retired_at.is_(None))
+    if ids is not None:
+        query = query.where(among(connection, _c.id, ids))
     for column, wanted in ((_c.name, names), (_c.source, sources), (_c.type, types)):
         if wanted is not None:
             query = query.where(among(connection, column, wanted))

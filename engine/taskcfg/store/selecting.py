@@ -1,0 +1,86 @@
+"""Which rows a selection means, and what is read of them without their history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Text, cast, select
+
+from taskcfg.spec.selection import Selection
+from taskcfg.spec.task import TaskSpec, TaskState
+from taskcfg.store.bulk import among
+from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, labels_of, spec_of
+from taskcfg.store.tables import task_config, task_pause
+from taskcfg.store.task_list import TASKS_AND_PAUSES, Pause, task_state
+
+_c = task_config.c
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A row that is meant."""
+
+    id: int
+    name: str
+    state: TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a row says of itself, and the pause over it."""
+
+    spec: TaskSpec
+    pause: Pause | None
+
+
+def selected(connection: Connection, selection: Selection) -> list[Selected]:
+    """Return the rows that *selection* means, by name; where it asks for retired ones, a name may repeat."""
+    labelled = [cast(_c.labels, Text).label("labels")] if selection.labels else []
+    query = select(_c.id, _c.name, _c.type, task_state().label("state"), *labelled)
+    query = _narrowed(connection, query.select_from(TASKS_AND_PAUSES), selection)
+    return [
+        Selected(row.id, row.name, TaskState(row.state))
+        for row in connection.execute(query.order_by(_c.name, _c.id))
+        if selection.matches(row.name, row.type, labels_of(row.labels) if selection.labels else {})
+    ]
+
+
+def declared(connection: Connection, ids: Collection[int]) -> list[Declared]:
+    """Return the tasks *ids*, by name, but for rows that cannot be read."""
+    pause = (task_pause.c.paused_by, task_pause.c.reason.label("pause_reason"), task_pause.c.since)
+    query = select(*SPEC_SELECTION, *pause, task_pause.c.until).select_from(TASKS_AND_PAUSES)
+    found = []
+    for row in connection.execute(query.where(among(connection, _c.id, ids)).order_by(_c.name, _c.id)):
+        try:
+            found.append(Declared(spec_of(row), _pause(row)))
+        except UNREADABLE:
+            continue
+    return found
+
+
+def names_by_life(connection: Connection) -> dict[str, bool]:
+    """Return every name there is, with whether a live task bears it."""
+    names: dict[str, bool] = {}
+    for name, live in connection.execute(select(_c.name, _c.retired_at.is_(None))):
+        names[name] = names.get(name, False) or live
+    return names
+
+
+def _narrowed(connection: Connection, query: Select[Any], selection: Selection) -> Select[Any]:
+    """Let the database leave out what it can."""
+    states = selection.wanted_states
+    if len(states) < len(TaskState):
+        query = query.where(task_state().in_([state.value for state in states]))
+    if TaskState.RETIRED not in states:
+        query = query.where(_c.retired_at.is_(None))
+    if selection.names and not selection.globs:
+        query = query.where(among(connection, _c.name, selection.names))
+    if selection.types:
+        query = query.where(among(connection, _c.type, selection.types))
+    return query
+
+
+def _pause(row: Row[Any]) -> Pause | None:
+    return Pause(row.paused_by, row.pause_reason, row.since, row.until) if row.paused_by else None
