@@ -94,5 +94,5 @@ def test_tasks_of_files_stand_in_the_order_they_were_asked_for() -> None:
     assert list(chosen(specs, Selection.of(["b*", "a"]))) == ["a", "b1", "b2"]
     assert list(chosen(specs, Selection.of(["b2", "a"]))) == ["b2", "a"]
     with pytest.raises(UnknownTask) as error:
-        chosen(specs, Selection.of(["b3"]))
+        chosen(specs, Selection.of(["bb2"]))
     assert error.value.hint == "did you mean `b2`?"
