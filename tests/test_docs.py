@@ -1,55 +1,22 @@
 """The documents say what is so: every command, flag, setting and exit code, and nothing that is not there."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
+from pages import commands, flags, read, rows
 from taskcfg import errors
 from taskcfg.errors import TaskcfgError
 from taskcfg.settings import READERS, Settings, load_settings
 from taskcfg.spec.duration import duration_text
 from taskcfg_cli.exit_codes import ExitCode, exit_code_of
-from taskcfg_cli.main import ALIASES, COMMANDS, taskcfg
+from taskcfg_cli.main import ALIASES, taskcfg
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 EVERYWHERE = {"--help", "--log-level", "--color"}
-
-
-def read(name: str) -> str:
-    return (DOCS / name).read_text(encoding="utf-8")
-
-
-def rows(text: str, columns: int) -> list[list[str]]:
-    """Return the cells of all table rows in *text* that have that many *columns*, without headings."""
-    found = []
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if line.startswith("|") and len(cells) == columns and not set(line) <= set("|- "):
-            found.append(cells)
-    return found
-
-
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Yield every command with its words: `plan`, `db upgrade`."""
-    for name in COMMANDS:
-        command = taskcfg.get_command(click.Context(taskcfg), name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {sub}", found) for sub, found in command.commands.items())
-        else:
-            yield name, command
-
-
-def flags(command: click.Command) -> set[str]:
-    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    return {flag for option in options for flag in (*option.opts, *option.secondary_opts)}
 
 
 def sections(text: str) -> dict[str, str]:
@@ -125,14 +92,3 @@ def test_every_error_code_is_listed_with_its_exit_code() -> None:
         "usage": 64,
         "internal_error": 1,
     }
-
-
-@pytest.mark.parametrize(
-    "document", ["README.md", *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")))]
-)
-def test_links_lead_somewhere(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text)]
-
-    local = [target for target in targets if target and "://" not in target]
-    assert [target for target in local if not (ROOT / document).parent.joinpath(target).exists()] == []
