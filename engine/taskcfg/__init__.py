@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from taskcfg.errors import NoTaskMatches as NoTaskMatches
     from taskcfg.errors import RetiredTask as RetiredTask
     from taskcfg.errors import SchemaMismatch as SchemaMismatch
+    from taskcfg.errors import SecretUnavailable as SecretUnavailable
     from taskcfg.errors import StalePlan as StalePlan
     from taskcfg.errors import TaskcfgError as TaskcfgError
     from taskcfg.errors import UnknownTask as UnknownTask
@@ -54,6 +55,7 @@ _ROOMS = {
             "NoTaskMatches",
             "RetiredTask",
             "SchemaMismatch",
+            "SecretUnavailable",
             "StalePlan",
             "TaskcfgError",
             "UnknownTask",

@@ -54,6 +54,22 @@ class UnreadableSource(TaskcfgError):
     code = "unreadable_source"
 
 
+class SecretUnavailable(TaskcfgError):
+    """A secret that a task refers to cannot be found or read on the worker. Never tells a value."""
+
+    code = "secret_unavailable"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(
+            f"secret `{name}`: {reason}", hint="docs/settings.md says where secrets are looked for"
+        )
+
+    def __reduce__(self) -> tuple[type[SecretUnavailable], tuple[str, str]]:
+        return SecretUnavailable, (self.name, self.reason)
+
+
 class UnknownType(TaskcfgError):
     """A task names a type that no module registers."""
 

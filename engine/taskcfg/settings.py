@@ -59,6 +59,7 @@ class Settings:
     log_level: str = "info"
     concurrency: int = 2
     queues: tuple[str, ...] = ()
+    secrets_dir: Path | None = None
     resync_interval: timedelta = timedelta(seconds=20)
     scheduler_lease: timedelta = timedelta(seconds=2.5)
     worker_heartbeat: timedelta = timedelta(seconds=10)
@@ -90,6 +91,7 @@ READERS: Mapping[str, Reader] = {
     "log_level": choice(*LOG_LEVELS),
     "concurrency": whole_number(1, 1000),
     "queues": list_of_text,
+    "secrets_dir": optional(path),
     "resync_interval": duration,
     "scheduler_lease": duration,
     "worker_heartbeat": duration,

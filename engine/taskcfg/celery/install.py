@@ -19,6 +19,7 @@ from taskcfg.celery.fitness import broker_differs, remarks
 from taskcfg.celery.queues import Serving
 from taskcfg.dispatch.gate import Gate, dispatched_of
 from taskcfg.dispatch.gated import gate_tasks
+from taskcfg.dispatch.secret_source import SecretSource
 from taskcfg.errors import DatabaseUnavailable, TaskcfgError
 from taskcfg.settings import Settings, load_settings
 from taskcfg.spec.fires import ExecutionState, Outcome
@@ -73,7 +74,7 @@ class Installation:
         self._app = app
         self._settings = settings
         self._serve_all = serve_all
-        self._gate = Gate(self._records_checked, self._boot_id)
+        self._gate = Gate(self._records_checked, self._boot_id, look_up=self._secret)
         self._boot: Boot | None = None
         self._serving: Serving | None = None
         self._parent: int | None = None
@@ -99,6 +100,9 @@ class Installation:
     @cached_property
     def records(self) -> ExecutionRecords:
         return ExecutionRecords(self.database)
+
+    def _secret(self, name: str) -> str:
+        return SecretSource(self.settings.secrets_dir).look_up(name)
 
     def end(self) -> None:
         """Sign the worker off, if nobody did: the last thing its process does."""

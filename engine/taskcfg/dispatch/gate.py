@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -14,9 +14,12 @@ from celery.app.task import Context
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from taskcfg.clock import Clock, SystemClock
+from taskcfg.dispatch.exposure import Exposure, LookUp
+from taskcfg.dispatch.hiding import hiding
 from taskcfg.dispatch.message import DISPATCH_HEADER, EVENT_HEADER
 from taskcfg.dispatch.outcome import describe, interrupted, outcome_of
 from taskcfg.dispatch.protocol import Records
+from taskcfg.dispatch.secret_source import SecretSource
 from taskcfg.errors import TaskcfgError
 from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Dispatched, ExecutionState, Outcome, Refused, Started
@@ -24,12 +27,22 @@ from taskcfg.types.fire import Fire
 
 logger = logging.getLogger("taskcfg.worker")
 
+Body = Callable[..., Any]
+
+_NONE: Mapping[str, Any] = {}
 _fire: ContextVar[Fire | None] = ContextVar("taskcfg_fire", default=None)
+_exposure: ContextVar[Exposure | None] = ContextVar("taskcfg_exposure", default=None)
 
 
 def current_fire() -> Fire | None:
     """Return the fire whose body is running here, None outside of one."""
     return _fire.get()
+
+
+def with_references(value: Any) -> Any:
+    """Return *value* with the secrets that the body running here was given put back as references."""
+    exposure = _exposure.get()
+    return value if exposure is None else exposure.unresolved(value)
 
 
 def dispatched_of(request: Context, boot_id: UUID | None) -> Dispatched | None:
@@ -59,7 +72,8 @@ class Gate:
     """Asks the records for permission, runs the body, and records how it ended.
 
     *records* gives them for this process: a pool process makes connections of its own. *boot_id*
-    names the worker's present life. Whatever happens in the body also happens for Celery.
+    names the worker's present life. *look_up* finds secrets, anew for each attempt; without it, in
+    the environment. Whatever happens in the body also happens for Celery, but for the secrets in it.
     """
 
     def __init__(
@@ -67,19 +81,22 @@ class Gate:
         records: Callable[[], Records],
         boot_id: Callable[[], UUID | None],
         clock: Clock | None = None,
+        look_up: LookUp | None = None,
     ) -> None:
         self._records = records
         self._boot_id = boot_id
+        self._look_up = look_up or SecretSource().look_up
         self._clock = clock or SystemClock()
 
-    def run(self, task: Task, body: Callable[[], Any]) -> Any:
+    def run(self, task: Task, body: Body, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = _NONE) -> Any:
         """Run *body* as the attempt that *task*'s present message asks for, if it may run.
 
-        Raises Ignore, and the message is dropped, when the attempt is refused.
+        It is called with *args* and *kwargs*, their references to secrets resolved; Celery keeps the
+        references. Raises Ignore, and the message is dropped, when the attempt is refused.
         """
         dispatched = dispatched_of(task.request, self._boot_id())
         if dispatched is None:
-            return body()
+            return body(*args, **kwargs)
         began = self._clock.monotonic()
         failpoint("gate.before_start")
         self._check_records(dispatched)
@@ -91,7 +108,15 @@ class Gate:
                 dispatched.event_id, dispatched.celery_id, started.reason,
             )  # fmt: skip
             raise Ignore(started.reason)
-        return self._attempt(dispatched, started, body, _Limits(began, task.request.timelimit))
+        exposure = Exposure(self._look_up)
+
+        def exposed() -> Any:
+            given_args, given_kwargs = exposure.resolved((tuple(args), dict(kwargs)))
+            with hiding(exposure.mask):
+                return body(*given_args, **given_kwargs)
+
+        with _running(_fire_of(started, dispatched), exposure):
+            return self._attempt(started, exposed, exposure, _Limits(began, task.request.timelimit))
 
     def _check_records(self, dispatched: Dispatched) -> None:
         """Raise Ignore where there are no records: the fire is published again when there are."""
@@ -115,26 +140,29 @@ class Gate:
                 raise Ignore(f"the gate failed: {error}") from error
             raise
 
-    def _attempt(
-        self, dispatched: Dispatched, started: Started, body: Callable[[], Any], limits: _Limits
-    ) -> Any:
+    def _attempt(self, started: Started, body: Body, exposure: Exposure, limits: _Limits) -> Any:
         began = self._clock.monotonic()
         try:
-            with _running(_fire_of(started, dispatched)):
-                result = body()
-        except BaseException as error:
+            result = body()
+        except BaseException as raised:
             now = self._clock.monotonic()
-            outcome = outcome_of(error, seconds=now - limits.since, hard_limit=limits.hard)
-            self._finish(started, outcome, now - began)
+            outcome = outcome_of(raised, seconds=now - limits.since, hard_limit=limits.hard)
+            self._finish(started, exposure.masked_outcome(outcome), now - began)
+            error = exposure.masked_error(raised)
             if isinstance(error, Reject) and error.requeue:
                 # The attempt is recorded as ended: the same message may not run again.
-                raise Ignore(str(error)) from error
-            if isinstance(error, MemoryError):
+                raise Ignore(str(error)) from (error if error is raised else None)
+            if isinstance(raised, MemoryError):
                 # Celery's parent process ends itself when a task's MemoryError reaches it.
-                raise RuntimeError(describe(error)) from error
+                raise RuntimeError(exposure.mask.text(describe(raised))) from (
+                    raised if error is raised else None
+                )
+            if error is not raised:
+                raise error from None
             raise
-        self._finish(started, Outcome(ExecutionState.SUCCEEDED, result), self._clock.monotonic() - began)
-        return result
+        outcome = exposure.masked_outcome(Outcome(ExecutionState.SUCCEEDED, result))
+        self._finish(started, outcome, self._clock.monotonic() - began)
+        return outcome.result
 
     def _finish(self, started: Started, outcome: Outcome, seconds: float) -> None:
         failpoint("gate.before_finish")
@@ -156,12 +184,13 @@ _FINE = (ExecutionState.SUCCEEDED, ExecutionState.RETRYING)
 
 
 @contextmanager
-def _running(fire: Fire) -> Iterator[None]:
-    token = _fire.set(fire)
+def _running(fire: Fire, exposure: Exposure) -> Iterator[None]:
+    tokens = _fire.set(fire), _exposure.set(exposure)
     try:
         yield
     finally:
-        _fire.reset(token)
+        _fire.reset(tokens[0])
+        _exposure.reset(tokens[1])
 
 
 def _fire_of(started: Started, dispatched: Dispatched) -> Fire:

@@ -9,7 +9,7 @@ from celery import Celery, Task
 from celery.app.trace import build_tracer
 from kombu.utils.imports import symbol_by_name
 
-from taskcfg.dispatch.gate import Gate
+from taskcfg.dispatch.gate import Gate, with_references
 from taskcfg.dispatch.message import EVENT_HEADER
 
 INTERNAL = "celery."
@@ -30,7 +30,14 @@ class GatedTask(Task):  # type: ignore[misc]  # Celery has no types
         if request.get(EVENT_HEADER) is None or request.called_directly or request.get(_ENTERED):
             return self._call(*args, **kwargs)
         request.update({_ENTERED: True})  # a body may call its own task as a function
-        return self.taskcfg_gate.run(self, lambda: self._call(*args, **kwargs))
+        return self.taskcfg_gate.run(self, self._call, args, kwargs)
+
+    def signature_from_request(
+        self, request: Any = None, args: Any = None, kwargs: Any = None, **options: Any
+    ) -> Any:
+        """Make what `self.retry(args=…)` sends: with references, where the body was given secrets."""
+        args, kwargs = with_references(args), with_references(kwargs)
+        return super().signature_from_request(request, args, kwargs, **options)
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         # Celery calls `run` without going through `__call__` where a class has none of its own.

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from taskcfg.clock import SystemClock
+from taskcfg.spec.secrets import secret_names
 from taskcfg.types.declare import task_type
 from taskcfg.types.params import Params
 
@@ -62,6 +63,8 @@ class HttpParams(Params):
     @field_validator("url")
     @classmethod
     def _is_http(cls, url: str) -> str:
+        if secret_names(url):
+            return url  # whether it is one is known on the worker
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
