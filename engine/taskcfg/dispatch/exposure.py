@@ -62,7 +62,8 @@ class Exposure:
         """Return *error* itself if it shows no secret, else one that tells Celery the same without them."""
         if not self.mask or not self._shows(error):
             return error
-        return self._without_secrets(error)
+        masked: BaseException = self._without_secrets(error)
+        return masked
 
     def _without_secrets(self, error: BaseException) -> Any:
         match error:
