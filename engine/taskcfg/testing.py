@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from taskcfg.spec.schedule import Every, Schedule
 from taskcfg.spec.task import TaskSpec
+from taskcfg.types.fire import Fire
 
 SPRING_FORWARD = datetime(2026, 3, 29, tzinfo=UTC)
 """A day with a clock change in most of Europe: tests that do not care should survive it."""
@@ -43,3 +45,19 @@ def make_spec(name: str = "nightly", *, schedule: Schedule | None = None, **fiel
     params = {"target": "files", "path": "var", "pattern": "*", "older_than": 86_400}
     values: dict[str, Any] = {"type": "cleanup", "params": params, **fields}
     return TaskSpec(name=name, schedule=schedule or Every(timedelta(hours=1)), **values)
+
+
+def make_fire(task: str = "nightly", **fields: Any) -> Fire:
+    """Return what a type's function gets: the first attempt of a manual fire, but for what is told.
+
+    Its instants are `SPRING_FORWARD`, and its ids are always the same.
+    """
+    values: dict[str, Any] = {
+        "id": UUID(int=1),
+        "kind": "manual",
+        "nominal_at": SPRING_FORWARD,
+        "fire_at": fields.get("nominal_at", SPRING_FORWARD),
+        "attempt": 1,
+        "celery_id": UUID(int=2),
+    }
+    return Fire(task=task, **{**values, **fields})
