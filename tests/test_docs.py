@@ -16,7 +16,7 @@ from taskcfg.spec.duration import duration_text
 from taskcfg_cli.exit_codes import ExitCode, exit_code_of
 from taskcfg_cli.main import ALIASES, taskcfg
 
-EVERYWHERE = {"--help", "--log-level", "--color"}
+EVERYWHERE = {"--help", "--log-level", "--log-format", "--color"}
 
 
 def sections(text: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from taskcfg.control import Taskcfg
     from taskcfg.settings import Settings
+
+_USUAL_COLLECTING = gc.get_threshold()
 
 QUIET = "warning"
 """How much a command that ends by itself logs, unless somebody asks for more."""
@@ -18,12 +21,15 @@ QUIET = "warning"
 class Invocation:
     """One run of the command: the flags that every command takes.
 
-    `flags` are the settings given on the command line, by their names.
+    `flags` are the settings given on the command line, by their names. `talks_json` says that all
+    that is said on stderr must be lines of JSON.
     """
 
     format: str = "text"
     color: str = "auto"
     log_level: str | None = None
+    log_format: str | None = None
+    talks_json: bool = False
     flags: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -50,10 +56,14 @@ class Invocation:
         from taskcfg.settings import load_settings
         from taskcfg_cli.logs import start_logging
 
-        flags = {**self.flags, "log_level": self.log_level}
+        if talkative:
+            gc.set_threshold(*_USUAL_COLLECTING)
+            self.talks_json = (self.log_format or os.environ.get("TASKCFG_LOG_FORMAT")) == "json"
+        flags = {**self.flags, "log_level": self.log_level, "log_format": self.log_format}
         settings = load_settings(flags)
         asked = talkative or "log_level" in settings.given
-        start_logging(settings.log_level if asked else QUIET)
+        start_logging(settings.log_level if asked else QUIET, settings.log_format)
+        self.talks_json = talkative and settings.log_format == "json"
         return settings
 
     def taskcfg(self) -> Taskcfg:

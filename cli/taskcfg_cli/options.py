@@ -14,17 +14,25 @@ from taskcfg_cli.context import Invocation
 F = TypeVar("F", bound=Callable[..., Any])
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 COLORS = ("auto", "always", "never")
 
 
 def general(command: F) -> F:
-    """Add `--log-level` and `--color`, which stand before or after the command's name."""
+    """Add `--log-level`, `--log-format` and `--color`, which stand before or after the command's name."""
     level = click.option(
         "--log-level",
         type=click.Choice(LOG_LEVELS),
         expose_value=False,
         callback=_remember("log_level"),
         help="What is logged to stderr.",
+    )
+    form = click.option(
+        "--log-format",
+        type=click.Choice(LOG_FORMATS),
+        expose_value=False,
+        callback=_remember("log_format"),
+        help="How it is logged: lines for people, or one JSON object a line.",
     )
     color = click.option(
         "--color",
@@ -34,7 +42,7 @@ def general(command: F) -> F:
         callback=_remember_color,
         help="Colour the output (auto: only on a terminal).",
     )
-    return level(color(command))
+    return level(form(color(command)))
 
 
 def output(*formats: str) -> Callable[[F], F]:

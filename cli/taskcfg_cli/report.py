@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from taskcfg.control.documents import problem_document
 from taskcfg.errors import InvalidTaskFiles, TaskcfgError
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.exit_codes import ExitCode, exit_code_of
+from taskcfg_cli.logs import start_logging
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.table import printable
 
@@ -25,6 +27,8 @@ def report(error: Exception, invocation: Invocation, arguments: Sequence[str]) -
     try:
         if invocation.as_json or _asks_for_json(arguments):
             print_json({"errored": True, "error": document})
+        elif invocation.talks_json:
+            _log(document)
         else:
             _print(error, document, color=invocation.terminal_color)
         sys.stdout.flush()
@@ -74,6 +78,14 @@ def _print(error: Exception, document: dict[str, Any], *, color: bool | None) ->
     click.echo(click.style("error: ", fg="red") + printable(document["message"]), err=True, color=color)
     if document["hint"]:
         click.echo(f"    {printable(document['hint'])}", err=True)
+
+
+def _log(document: dict[str, Any]) -> None:
+    """Say it as the last line of a log that a program reads."""
+    start_logging("error", "json")
+    logging.getLogger("taskcfg.command").error(
+        "command.failed code=%s error=%r hint=%r", document["code"], document["message"], document["hint"]
+    )
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:

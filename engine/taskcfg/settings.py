@@ -37,6 +37,7 @@ NOT_SETTINGS = ("TASKCFG_FAILPOINTS",)
 HINT = "docs/settings.md lists what each setting takes"
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Settings:
     actor: str | None = None
     max_delete: int | None = None
     log_level: str = "info"
+    log_format: str = "text"
     concurrency: int = 2
     queues: tuple[str, ...] = ()
     secrets_dir: Path | None = None
@@ -89,6 +91,7 @@ READERS: Mapping[str, Reader] = {
     "actor": optional(text()),
     "max_delete": optional(whole_number(0)),
     "log_level": choice(*LOG_LEVELS),
+    "log_format": choice(*LOG_FORMATS),
     "concurrency": whole_number(1, 1000),
     "queues": list_of_text,
     "secrets_dir": optional(path),

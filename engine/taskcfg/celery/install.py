@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
 from uuid import UUID
@@ -11,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals
+from celery.worker import state
 
 from taskcfg import transport
 from taskcfg.celery.app import add_types
@@ -112,6 +115,16 @@ class Installation:
         if boot is not None:
             boot.end()
             self.database.dispose()
+
+    def cut_off(self, worker: Any) -> None:
+        """Kill what *worker* runs, have it recorded as lost, and sign off. The process must end now."""
+        running = list(state.active_requests)
+        for pid in worker.pool.info.get("processes", ()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for request in running:
+            self._conclude(request, ExecutionState.LOST, "cut off: its worker was told to end at once")
+        self.end()
 
     def on_worker_init(self, sender: Any, **_: Any) -> None:
         """Put the gate in place, come what may: a fire must not run unrecorded.

@@ -14,6 +14,7 @@ from celery.exceptions import SecurityWarning
 
 from taskcfg.celery.app import make_app
 from taskcfg.celery.install import install
+from taskcfg.celery.stopping import Stopping
 from taskcfg.clock import SystemClock
 from taskcfg.errors import DatabaseUnavailable
 from taskcfg.settings import Settings
@@ -44,6 +45,8 @@ def run_worker(
     a live task names. Raises InvalidType, InvalidSettings and SchemaMismatch at the start; a
     database or broker that is away is waited for.
     """
+    stopping = Stopping()
+    stopping.before_start()
     registry = types_of(settings)
     for _ in registry:
         continue  # imports every type, so that its faults show now, and pool processes share its memory
@@ -53,11 +56,7 @@ def run_worker(
     installation = install(app, settings, serve_all=not wanted)
     _quieten(theirs=settings.celery_app is not None)
     worker = app.Worker(queues=list(wanted) or None, **_options(settings, concurrency, pool))
-    try:
-        worker.start()
-    finally:
-        installation.end()
-    return int(worker.exitcode or 0)
+    return stopping.run(worker, installation)
 
 
 def _await_schema(settings: Settings) -> None:

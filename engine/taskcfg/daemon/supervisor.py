@@ -16,6 +16,7 @@ from types import FrameType
 from typing import IO
 
 from taskcfg.clock import Clock
+from taskcfg.logs import child_line
 
 logger = logging.getLogger("taskcfg.up")
 
@@ -25,7 +26,10 @@ STEADY_AFTER = 30.0
 """Seconds a child must live for its next restart to be a quick one again."""
 
 PATIENCE = 30.0
-"""Seconds a child gets to stop in peace before it is killed."""
+"""Seconds a child gets to stop in peace before it is told to end at once."""
+
+LAST_PATIENCE = 15.0
+"""Seconds it then gets, told a second time, to write down what it cuts off."""
 
 _TICK = 0.2
 _PR_SET_PDEATHSIG = 1
@@ -57,17 +61,19 @@ class Supervisor:
         folder: Path,
         environment: Mapping[str, str],
         out: IO[str],
+        as_json: bool = False,
     ) -> None:
         self._children = [_Child(name, command) for name, command in commands.items()]
         self._environment = environment
         self._clock = clock
         self._folder = folder
         self._out = out
+        self._as_json = as_json
         self._lock = threading.Lock()
         self._stops = 0
 
     def run(self) -> int:
-        """Serve until SIGINT or SIGTERM; return the exit code. A second signal kills at once."""
+        """Serve until SIGINT or SIGTERM; return the exit code. At a second signal children end at once."""
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
         for child in self._children:
@@ -122,21 +128,32 @@ class Supervisor:
         if process is None:
             return
         process.terminate()
-        deadline = self._clock.monotonic() + PATIENCE
-        while process.poll() is None:
-            if self._stops > 1 or self._clock.monotonic() > deadline:
+        if not self._ends_within(process, PATIENCE, stops=2):
+            logger.warning("child.cut_off child=%s: it has not ended in peace", child.name)
+            process.terminate()
+            if not self._ends_within(process, LAST_PATIENCE, stops=3):
                 logger.warning("child.killed child=%s", child.name)
-                _kill_session(process)
-                process.wait()
-                break
-            self._clock.sleep(0.05)
         _kill_session(process)
+        process.wait()
         _finish_reading(child)
+
+    def _ends_within(self, process: subprocess.Popen[bytes], seconds: float, *, stops: int) -> bool:
+        """Wait for its end; give up after *seconds*, or when we were told that many times to stop."""
+        deadline = self._clock.monotonic() + seconds
+        while process.poll() is None:
+            if self._stops >= stops or self._clock.monotonic() > deadline:
+                return False
+            self._clock.sleep(0.05)
+        return True
 
     def _copy(self, name: str, stream: IO[bytes]) -> None:
         for line in stream:
+            text = line.decode("utf-8", "replace")
+            if self._as_json and not text.strip():
+                continue
+            said = f"{child_line(name, text)}\n" if self._as_json else f"{name:<9} | {text}"
             with self._lock:
-                self._out.write(f"{name:<9} | {line.decode('utf-8', 'replace')}")
+                self._out.write(said)
                 self._out.flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from taskcfg.celery import make_app
 from taskcfg.clock import Clock, SystemClock
@@ -21,8 +23,10 @@ from taskcfg.types.registry import types_of
 
 logger = logging.getLogger("taskcfg.up")
 
-PASSED_ON = ("database_url", "broker_url", "tasks_dir", "source", "log_level")
+PASSED_ON = ("database_url", "broker_url", "tasks_dir", "source", "log_level", "log_format")
 """The settings that flags of `up` may have changed: the children are told by their environment."""
+
+LOCK = "up.lock"
 
 _RETRY = 2.0
 
@@ -36,7 +40,7 @@ def run_up(settings: Settings, program: Sequence[str]) -> int:
     """
     clock = SystemClock()
     make_app(settings, types_of(settings))
-    with only_one(settings.state_folder):
+    with only_one(settings.state_folder, clock):
         _upgrade(settings, clock)
         commands = {
             "scheduler": [*program, "scheduler", "--watch"],
@@ -49,7 +53,12 @@ def run_up(settings: Settings, program: Sequence[str]) -> int:
         }
         logger.info("up.started folder=%s (stop with ^C)", settings.project_root)
         code = Supervisor(
-            commands, clock, folder=settings.project_root, environment=environment, out=sys.stderr
+            commands,
+            clock,
+            folder=settings.project_root,
+            environment=environment,
+            out=sys.stderr,
+            as_json=settings.log_format == "json",
         ).run()
         logger.info("up.stopped")
         return code
@@ -76,25 +85,39 @@ def _upgrade(settings: Settings, clock: Clock) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path, clock: Clock) -> Iterator[None]:
     """Hold the folder's `up` for ourselves. Raises AlreadyRunning while another process does."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "up.lock").open("a+")
-    except OSError as error:
-        raise TaskcfgError(
-            f"cannot write to {folder}: {error.strerror}", hint="check its permissions"
-        ) from error
-    with file:
+    with _lock_file(folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
-            pid = file.read().strip() or "unknown"
+            holder = file.read().strip() or "process unknown"
             raise AlreadyRunning(
-                f"`taskcfg up` already runs for this folder (process {pid})", hint="stop it first"
+                f"`taskcfg up` already runs for this folder ({holder})", hint="stop it first"
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        except OSError as error:
+            raise TaskcfgError(
+                f"cannot lock {folder / LOCK}: {error.strerror}",
+                hint="the project must lie on a file system with locks",
+            ) from error
+        try:
+            file.truncate(0)
+            file.write(f"process {os.getpid()}, since {clock.now():%Y-%m-%dT%H:%M:%SZ}")
+            file.flush()
+        except OSError as error:
+            raise _unwritable(folder, error) from error
         yield
+
+
+def _lock_file(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / LOCK).open("a+")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> TaskcfgError:
+    hint = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check its permissions"
+    return TaskcfgError(f"cannot write to {folder}: {error.strerror}", hint=hint)

@@ -173,11 +173,11 @@ class Gate:
             self._records().finish(started.execution_id, outcome)
         failpoint("gate.after_finish")
         level = logging.INFO if outcome.state in _FINE else logging.WARNING
-        logger.log(
-            level, "execution.%s task=%s attempt=%d duration=%.3fs%s",
-            outcome.state, started.task, started.attempt, seconds,
-            f" error={outcome.error!r}" if outcome.error else "",
-        )  # fmt: skip
+        line, facts = "execution.%s task=%s attempt=%d duration=%.3fs", [outcome.state.value, started.task]
+        if outcome.error:
+            logger.log(level, f"{line} error=%r", *facts, started.attempt, seconds, outcome.error)
+        else:
+            logger.log(level, line, *facts, started.attempt, seconds)
 
 
 _FINE = (ExecutionState.SUCCEEDED, ExecutionState.RETRYING)
