@@ -100,7 +100,7 @@ def test_a_second_signal_ends_a_worker_at_once_and_what_it_cut_off_is_lost_and_r
     stopped = first.end("the second signal")
 
     assert stopped.code == 0, str(stopped)
-    assert executions(work) == {"lost": 2}
+    assert executions(work) == {"lost": 2}, str(stopped)
     (work.folder / "go").touch()
     work.start("scheduler")
     worker(work)
@@ -108,7 +108,8 @@ def test_a_second_signal_ends_a_worker_at_once_and_what_it_cut_off_is_lost_and_r
     assert executions(work) == {"lost": 2, "succeeded": TASKS}
 
 
-def test_a_scheduler_told_to_stop_leaves_its_fires_to_the_next(work: Project) -> None:
+def test_a_scheduler_told_to_stop_leaves_its_fires_to_the_next(production: Project) -> None:
+    work = prepare(production)
     run_all(work)
     first = work.start("scheduler")
     first.wait_for("scheduler.started")

@@ -123,7 +123,9 @@ class Installation:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for request in running:
-            self._conclude(request, ExecutionState.LOST, "cut off: its worker was told to end at once")
+            self._conclude(
+                request._context, ExecutionState.LOST, "cut off: its worker was told to end at once"
+            )
         self.end()
 
     def on_worker_init(self, sender: Any, **_: Any) -> None:

@@ -92,6 +92,8 @@ class Stopping:
             if self._installation is not None:
                 self._installation.cut_off(self._worker)
             logger.warning("worker.cut_off")
+        except Exception:
+            logger.exception("worker.unrecorded: a scheduler finds what it cut off when its lease ends")
         finally:
             os._exit(STOPPED)
 

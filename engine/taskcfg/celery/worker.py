@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
-import warnings
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from celery import signals
-from celery.exceptions import SecurityWarning
-
 from taskcfg.celery.app import make_app
 from taskcfg.celery.install import install
+from taskcfg.celery.quiet import quieten
 from taskcfg.celery.stopping import Stopping
 from taskcfg.clock import SystemClock
 from taskcfg.errors import DatabaseUnavailable
@@ -26,9 +23,6 @@ logger = logging.getLogger("taskcfg.worker")
 
 PAUSE = 0.5
 """Seconds between two tries at a database that is away when the worker starts."""
-
-TALKATIVE = ("celery.app.trace", "celery.worker.strategy")
-"""Loggers that say for each task what our own line says, and print what may be secret."""
 
 
 def run_worker(
@@ -54,8 +48,9 @@ def run_worker(
     _await_schema(settings)
     wanted = tuple(queues or settings.queues)
     installation = install(app, settings, serve_all=not wanted)
-    _quieten(theirs=settings.celery_app is not None)
+    quieten(app, theirs=settings.celery_app is not None)
     worker = app.Worker(queues=list(wanted) or None, **_options(settings, concurrency, pool))
+    return stopping.run(worker, installation)
     return stopping.run(worker, installation)
 
 
@@ -92,15 +87,3 @@ def _options(settings: Settings, concurrency: int | None, pool: str | None) -> d
         "without_heartbeat": not theirs,
         "without_mingle": not theirs,
     }
-
-
-def _quieten(*, theirs: bool) -> None:
-    signals.setup_logging.connect(_leave_logging_alone, weak=False)
-    for name in () if theirs else TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    # It warns of running as root, which in a container is usual, and of pickle, which we do not accept.
-    warnings.filterwarnings("ignore", category=SecurityWarning)
-
-
-def _leave_logging_alone(**_: object) -> None:
-    """Celery sets up logging only where nobody receives its signal; ours is set up already."""
