@@ -56,6 +56,21 @@ def fenced(text: str) -> list[tuple[str, str]]:
     return _FENCE.findall(text)
 
 
+def examples(text: str) -> list[tuple[str, str]]:
+    """Return every command of the console blocks in *text*, in order, with what is shown below it."""
+    found = []
+    for block in blocks(text, "console"):
+        for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, _, shown = example.partition("\n")
+            found.append((line, shown))
+    return found
+
+
+def pattern(shown: str) -> str:
+    """Return a regular expression for *shown*, where `...` stands for anything, also for several lines."""
+    return ".*".join(re.escape(part) for part in shown.split("..."))
+
+
 def without_blocks(text: str) -> str:
     return _FENCE.sub("", text)
 

@@ -6,33 +6,15 @@ from pathlib import Path
 import pytest
 
 from acceptance.project import Background, Project, command
+from pages import ROOT, blocks, examples, pattern
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-
-
-def examples() -> list[tuple[str, str]]:
-    """Return every command of the console blocks, in order, with what is shown below it."""
-    found = []
-    for block in blocks("console"):
-        for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, _, shown = example.partition("\n")
-            found.append((line, shown))
-    return found
-
-
-def pattern(shown: str) -> str:
-    """Return a regular expression for *shown*, where `...` stands for anything, also for several lines."""
-    return ".*".join(re.escape(part) for part in shown.split("..."))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_console_examples_do_what_they_show(project: Project) -> None:
     path = {"PATH": f"{Path(command()).parent}:/usr/bin:/bin"}
     up: Background | None = None
-    for line, shown in examples():
+    for line, shown in examples(README):
         if line == "taskcfg up":
             up = project.start("up")
             up.wait_for(lambda: project.run("show", "purge-history").code == 0)
@@ -45,13 +27,13 @@ def test_the_console_examples_do_what_they_show(project: Project) -> None:
 
 
 def test_there_are_examples_of_the_commands_a_newcomer_meets() -> None:
-    words = {word for line, _ in examples() for word in re.findall(r"taskcfg (\w+)", line)}
+    words = {word for line, _ in examples(README) for word in re.findall(r"taskcfg (\w+)", line)}
 
     assert words >= {"init", "validate", "up", "list", "run", "history", "db", "plan", "apply"}
 
 
 def test_the_task_file_is_valid_in_a_project_with_the_type_shown(project: Project) -> None:
-    (tasks,), (code,) = blocks("yaml"), blocks("python")
+    (tasks,), (code,) = blocks(README, "yaml"), blocks(README, "python")
     own = '  weekly: {type: report, schedule: manual, params: {recipients: ["a@example.org"]}}\n'
     project.write("taskcfg.toml", 'types = ["reports"]')
     project.write("reports.py", code)
@@ -62,7 +44,7 @@ def test_the_task_file_is_valid_in_a_project_with_the_type_shown(project: Projec
 
 @pytest.mark.parametrize("target", ["up", "test"])
 def test_the_two_commands_exist(target: str) -> None:
-    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     assert f"    make {target} " in README
