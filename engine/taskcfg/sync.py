@@ -82,7 +82,7 @@ def load_desired(settings: Settings, registry: Registry, files: Sequence[Path] |
 def read_source(settings: Settings, registry: Registry, files: Sequence[Path] | None = None) -> Loaded:
     """Read the tasks folder, or only *files*, problems and all. Raises UnreadableSource."""
     if files is not None:
-        return load_files(files, registry, root=settings.project_root)
+        return load_files(files, registry, root=settings.project_root, tasks_dir=settings.tasks_dir)
     return load_folder(settings.tasks_dir, registry, root=settings.project_root)
 
 

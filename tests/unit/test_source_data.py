@@ -18,6 +18,16 @@ BAD = sorted((DATA / "bad").glob("*.yaml"))
 GOOD = sorted([*(DATA / "good").glob("*.yaml"), *(DATA / "good").glob("*.yml")])
 NOW = datetime(2026, 3, 29, tzinfo=UTC)
 
+ENVIRONMENT = {
+    "HOST": "hooks.example.org",
+    "PRIORITY": "7",
+    "EMPTY": "",
+    "SHORT": "0s",
+    "SECRETIVE": "hunter2-hunter2",
+    "DOLLARS": "a$$b ${secret:X} $",
+    "NOT_UTF_8": "caf\udce9",
+}
+
 REGISTRY = Registry()
 
 
@@ -29,20 +39,20 @@ def validated(loaded: Loaded) -> str:
 
 @pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
 def test_a_broken_file_produces_exactly_this_text(file: Path) -> None:
-    loaded = load_files([file], REGISTRY, root=file.parent, now=NOW)
+    loaded = load_files([file], REGISTRY, root=file.parent, now=NOW, environment=ENVIRONMENT)
 
     assert not loaded.valid
     assert validated(loaded) == file.with_suffix(".txt").read_text(encoding="utf-8")
 
 
 def test_there_are_broken_files_enough_and_each_has_its_text() -> None:
-    assert len(BAD) >= 24
+    assert len(BAD) >= 64
     assert {file.stem for file in BAD} == {file.stem for file in (DATA / "bad").glob("*.txt")}
 
 
 @pytest.mark.parametrize("file", GOOD, ids=lambda file: file.stem)
 def test_a_good_file_declares_exactly_these_tasks(file: Path) -> None:
-    loaded = load_files([file], REGISTRY, root=file.parent, now=NOW)
+    loaded = load_files([file], REGISTRY, root=file.parent, now=NOW, environment=ENVIRONMENT)
 
     assert [problem.text() for problem in loaded.problems] == []
     found = {spec.name: {**spec.document(), "position": str(spec.position)} for spec in loaded.specs}

@@ -81,8 +81,6 @@ def test_a_name_declared_in_two_files_names_both_places(folder: Path) -> None:
 
 
 def test_what_would_silently_not_apply_is_a_problem(folder: Path) -> None:
-    write(folder, "_defaults.yaml", "queue: slow")
-    write(folder, "team/_defaults.yml", "queue: slow")
     write(folder, "calendars/holidays.yaml", "dates: []")
     write(folder, "environments/prod.yaml", "tasks: {}")
     write(folder, "team/calendars/fine.yaml")
@@ -90,10 +88,8 @@ def test_what_would_silently_not_apply_is_a_problem(folder: Path) -> None:
     loaded = load(folder)
 
     assert [text.partition("\n")[0] for text in texts(loaded)] == [
-        "tasks.d/_defaults.yaml: `_defaults.yaml` is not supported by this version of taskcfg",
         "tasks.d/calendars: `calendars/` is not supported by this version of taskcfg",
         "tasks.d/environments: `environments/` is not supported by this version of taskcfg",
-        "tasks.d/team/_defaults.yml: `_defaults.yml` is not supported by this version of taskcfg",
     ]
     assert names(loaded) == ["fine"]
 

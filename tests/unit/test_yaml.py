@@ -14,8 +14,8 @@ from taskcfg.source.yaml_reader import DEEPEST, LARGEST, read_yaml
 def read(text: str | bytes) -> tuple[Any, list[str]]:
     """Return the value that *text* stands for and the problems with it, as text."""
     findings = Findings("a.yaml")
-    root = read_yaml(text.encode() if isinstance(text, str) else text, findings)
-    value = None if root is None else value_of(root, findings)
+    roots = read_yaml(text.encode() if isinstance(text, str) else text, findings)
+    value = value_of(roots[0], findings) if roots else None
     return value, [problem.text() for problem in findings.problems]
 
 
@@ -57,7 +57,7 @@ def test_block_scalars_and_quotes_keep_their_text() -> None:
 
 def test_places_count_characters_from_one() -> None:
     findings = Findings("a.yaml")
-    root = read_yaml("é🎉: {ü: [1, ö]}\n".encode(), findings)
+    (root,) = read_yaml("é🎉: {ü: [1, ö]}\n".encode(), findings)
     assert isinstance(root, MappingNode)
 
     ((key, value),) = root.value
@@ -196,15 +196,14 @@ def test_another_encoding_is_named_with_its_place(content: bytes, problem: str) 
         ("a: {b: 1", "1:4: not valid YAML: a `{` that opens here is not closed, or a comma is missing"),
         ("a: 1\nb", "not valid YAML: could not find expected ':'"),
         ('a: "\\q"', "1:5: not valid YAML: found unknown escape character"),
-        ("a: 1\n---\nb: 2", "3:1: several documents in one file are not supported by this version"),
         ("a: !!str 1", "1:4: the tag `!!str` is not allowed"),
         ("a: !x [1]", "1:4: the tag `!x` is not allowed"),
         ('a: ["b\\0"]', "1:5: a NUL character cannot be stored"),
         ("a: \x07", "1:4: the control character U+0007 cannot stand in YAML"),
         ("a: .nan", "1:4: `.nan` is not a number that can be stored"),
         ("? [a]\n: b", "1:3: a key must be text, not a list or a mapping"),
-        ("a: ${env:HOME}", "1:4: `${env:…}` is not supported by this version of taskcfg"),
-        ('a: "\\u0024{secret:X}"', "1:4: `${secret:…}` is not supported by this version of taskcfg"),
+        ("a: ${env:HOME}", "1:4: the environment variable `HOME` is not set"),
+        ('a: "\\u0024{secret:}"', "1:4: `${secret:}` names nothing"),
     ],
 )
 def test_what_is_not_allowed_is_one_problem_at_its_place(text: str, message: str) -> None:
@@ -215,15 +214,60 @@ def test_what_is_not_allowed_is_one_problem_at_its_place(text: str, message: str
 
 
 def test_other_dollars_are_left_alone() -> None:
-    assert read("a: $$ ${HOME} $x ${}\n") == ({"a": "$$ ${HOME} $x ${}"}, [])
+    value, problems = read('a: "$ ${HOME} $x ${} $"')
+
+    assert value == {"a": "$ ${HOME} $x ${} $"}
+    assert problems == [
+        "a.yaml:1:4: warning: `${HOME}` is no reference: it stays as it is\n"
+        "    did you mean `${env:HOME}`? As text it is `$${HOME}`"
+    ]
 
 
 def test_entries_of_an_alias_are_reported_where_they_stand_and_once() -> None:
     findings = Findings("a.yaml")
-    root = read_yaml(b"a: &a {x: 1, x: 2}\nb: *a\n", findings)
-    assert root is not None
+    (root,) = read_yaml(b"a: &a {x: 1, x: 2}\nb: *a\n", findings)
 
     for _, node in entries_of(root, findings).values():
         entries_of(node, findings)
 
     assert [str(problem.position) for problem in findings.problems] == ["a.yaml:1:8"]
+
+
+def test_documents_are_read_one_after_the_other_with_places_in_the_file() -> None:
+    findings = Findings("a.yaml")
+
+    roots = read_yaml(b"a: 1\n--- b\n---\n...\n---\n[c]\n", findings)
+
+    assert [value_of(root, findings) for root in roots] == [{"a": 1}, "b", None, ["c"]]
+    assert [findings.position(root).line for root in roots] == [1, 2, 4, 6]
+
+
+def test_documents_before_a_syntax_error_are_read() -> None:
+    findings = Findings("a.yaml")
+
+    roots = read_yaml(b"a: 1\n---\nb: [\n", findings)
+
+    assert [value_of(root, findings) for root in roots] == [{"a": 1}]
+    assert [str(problem.position) for problem in findings.problems] == ["a.yaml:4:1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("---\n" * 1002, "more than 1,000 documents in one file"),
+        ("---\n" + "[" * 60, "nested deeper than 50 levels"),
+        ("a: 1\n---\na: &a [*a]\n", "an alias stands inside what it stands for"),
+        (
+            "".join(f"---\na: &a [{'x,' * 100}]\nb: [{'*a,' * 30}]\n" for _ in range(10)),
+            "the aliases in this file expand to more than 20,000 values",
+        ),
+        ("a: 1\n--- !!python/object:os.system {}\n", "the tag `!!python/object:os.system` is not allowed"),
+    ],
+    ids=["many", "deep", "cycle", "bombs", "tag"],
+)
+def test_the_limits_hold_for_all_documents_together(text: str, problem: str) -> None:
+    findings = Findings("a.yaml")
+
+    read_yaml(text.encode(), findings)
+
+    assert [found.message for found in findings.problems] == [problem]

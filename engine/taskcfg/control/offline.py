@@ -56,7 +56,7 @@ def check_files(settings: Settings, paths: Sequence[Path] = (), *, strict: bool 
     """
     registry = types_of(settings)
     if paths:
-        return _checked(load_files(paths, registry, root=Path.cwd()), strict)
+        return _checked(load_files(paths, registry, root=Path.cwd(), tasks_dir=settings.tasks_dir), strict)
     return _checked(load_folder(settings.tasks_dir, registry, root=settings.project_root), strict)
 
 
@@ -72,7 +72,7 @@ def read_specs(settings: Settings, paths: Sequence[Path]) -> dict[str, TaskSpec]
     Raises InvalidTaskFiles, UnreadableSource, InvalidType.
     """
     registry = types_of(settings)
-    loaded = load_files(paths, registry, root=Path.cwd())
+    loaded = load_files(paths, registry, root=Path.cwd(), tasks_dir=settings.tasks_dir)
     if not loaded.valid:
         raise InvalidTaskFiles(loaded.problems, files=loaded.files)
     return {spec.name: spec for spec in loaded.specs}

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from taskcfg.problems import Position, Problem, Severity
+from taskcfg.source.references import References, Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +22,9 @@ FEW = 15
 class Findings:
     """Collects the problems of one file. What several tasks inherit from one place is said once."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, references: References | None = None) -> None:
         self.file = file
+        self.references = references or References({})
         self._problems: dict[tuple[Position, str, Position | None], Problem] = {}
 
     @property
@@ -42,13 +44,31 @@ class Findings:
         severity: Severity = Severity.ERROR,
     ) -> None:
         position = place if isinstance(place, Position) else self.position(place)
+        if _is_broken(place):
+            return
+        if self.references.used:
+            message = self.references.hidden(message, place)
+            hint = _from_environment(place) or (hint and self.references.hidden(hint, place))
         problem = Problem(position, message, hint, task, field, also, severity)
         self._problems.setdefault((position, message, also), problem)
 
     def position(self, node: Node) -> Position:
-        """Return where *node* begins."""
+        """Return where *node* begins, which may be in another file than this one."""
         mark = node.start_mark
-        return Position(self.file, mark.line + 1, mark.column + 1)
+        return Position(mark.name, mark.line + 1, mark.column + 1)
+
+
+def _is_broken(place: Node | Position) -> bool:
+    return not isinstance(place, Position) and isinstance(place.tag, Resolved) and place.tag.broken
+
+
+def _from_environment(place: Node | Position) -> str | None:
+    """Return the hint for a value that came from the environment, where the file cannot be mended."""
+    tag = None if isinstance(place, Position) else place.tag
+    if not isinstance(tag, Resolved) or not tag.variables:
+        return None
+    names = " and ".join(f"`{name}`" for name in tag.variables)
+    return f"it comes from the environment: see {names}"
 
 
 @dataclass(slots=True)

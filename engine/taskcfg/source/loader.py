@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from taskcfg.clock import SystemClock
 from taskcfg.errors import UnreadableSource
 from taskcfg.problems import Position, Problem, Severity
-from taskcfg.source.reading import Declared, read_file
-from taskcfg.source.yaml_reader import LARGEST
-from taskcfg.spec.cron import LATER
+from taskcfg.source.folders import DEFAULTS, Search, content_of, shown_path
+from taskcfg.source.layers import NOTHING, Layer
+from taskcfg.source.reading import Declared, Reading, read_defaults, read_file
+from taskcfg.source.references import References
 from taskcfg.spec.task import TaskSpec
 from taskcfg.types.registry import Registry
-
-SUFFIXES = (".yaml", ".yml")
-_NOT_TASKS = (".", "_", "~", "#")
-"""How the names of hidden files, of what holds no tasks, and of editors' temp files begin."""
-
-_LATER_FOLDERS = ("calendars", "environments")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What the files declare and what is wrong with them.
 
-    `specs` are ordered by name, `problems` by place. `files` is how many were read, `tasks` how
-    many tasks they declare, also broken ones. `digest` is of all files' names and contents.
+    `specs` are ordered by name, `problems` by place. `files` is how many were read, also files of
+    defaults, `tasks` how many tasks they declare, also broken ones. `digest` is of all files' names
+    and contents, and of the variables of the environment that they refer to. `traced` is the task
+    that was asked for, with its layers.
     """
 
     specs: tuple[TaskSpec, ...]
@@ -39,6 +35,7 @@ class Loaded:
     files: int
     tasks: int
     digest: str
+    traced: Declared | None = None
 
     @property
     def valid(self) -> bool:
@@ -46,163 +43,182 @@ class Loaded:
         return all(problem.severity is not Severity.ERROR for problem in self.problems)
 
 
-def load_folder(folder: Path, registry: Registry, *, root: Path, now: datetime | None = None) -> Loaded:
+def load_folder(
+    folder: Path,
+    registry: Registry,
+    *,
+    root: Path,
+    now: datetime | None = None,
+    environment: Mapping[str, str] = os.environ,
+    traced: str | None = None,
+) -> Loaded:
     """Read every task file in *folder* and below.
 
-    Paths in positions are relative to *root*. Raises UnreadableSource when the folder is not
+    Paths in positions are relative to *root*; references take their values from *environment*;
+    the task *traced* is returned with its layers. Raises UnreadableSource when the folder is not
     there or cannot be read; what cannot be read in it is a problem, never "nothing there".
     """
-    search = _Search(root)
-    files = list(search.files(folder))
-    return _load(files, search.problems, registry, root, now)
+    reading = Reading(registry, now or SystemClock().now(), References(environment), traced)
+    gathered = _Gathered(reading, root)
+    gathered.add_folder(Path(os.path.abspath(folder)), Path(os.path.abspath(folder)))
+    return gathered.loaded()
 
 
 def load_files(
-    paths: Sequence[Path], registry: Registry, *, root: Path, now: datetime | None = None
+    paths: Sequence[Path],
+    registry: Registry,
+    *,
+    root: Path,
+    tasks_dir: Path | None = None,
+    now: datetime | None = None,
+    environment: Mapping[str, str] = os.environ,
+    traced: str | None = None,
 ) -> Loaded:
     """Read *paths*: of a folder what `load_folder` reads, of a file the file, whatever its name.
 
-    Raises UnreadableSource when one of them is not there, or is a folder that cannot be read.
+    What lies in *tasks_dir* inherits from the files of defaults there, from the top down. A folder
+    elsewhere is a tasks folder of its own; a file elsewhere inherits nothing. Raises
+    UnreadableSource when one of *paths* is not there, or is a folder that cannot be read.
     """
-    search = _Search(root)
-    files: dict[Path, None] = {}
+    reading = Reading(registry, now or SystemClock().now(), References(environment), traced)
+    gathered = _Gathered(reading, root)
     for path in paths:
-        if path.is_dir():
-            files.update(dict.fromkeys(search.files(Path(os.path.abspath(path)))))
+        place = Path(os.path.abspath(path))
+        top = _top_of(place, tasks_dir)
+        if path.is_dir() and top is not None:
+            gathered.add_folder(place, top)
         elif path.exists():
-            files[Path(os.path.abspath(path))] = None
+            gathered.add_file(place, top)
         else:
-            raise UnreadableSource(f"{_shown(path, root)}: there is no such file or folder")
-    return _load(list(files), search.problems, registry, root, now)
+            raise UnreadableSource(f"{shown_path(path, root)}: there is no such file or folder")
+    return gathered.loaded()
 
 
 def load_text(
-    text: str | bytes, registry: Registry, *, file: str = "<stdin>", now: datetime | None = None
+    text: str | bytes,
+    registry: Registry,
+    *,
+    file: str = "<stdin>",
+    now: datetime | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Loaded:
-    """Read one task file's *text*; *file* is its name in positions."""
+    """Read one task file's *text*, which inherits nothing; *file* is its name in positions."""
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    gathered = _Gathered(registry, now or SystemClock().now())
-    gathered.add(file, content)
+    gathered = _Gathered(Reading(registry, now or SystemClock().now(), References(environment)), Path())
+    gathered.add(file, content, NOTHING)
     return gathered.loaded()
 
 
-def _load(
-    files: list[Path], problems: list[Problem], registry: Registry, root: Path, now: datetime | None
-) -> Loaded:
-    gathered = _Gathered(registry, now or SystemClock().now(), problems)
-    for file in files:
-        try:
-            gathered.add(_shown(file, root), _content(file))
-        except OSError as error:
-            gathered.add_unreadable(_shown(file, root), error.strerror or str(error))
-    return gathered.loaded()
-
-
-def _content(file: Path) -> bytes:
-    """Return the file's bytes, one more than the reader takes at most. Raises OSError."""
-    # Opening a pipe that nobody writes to would wait for ever.
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-    with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "not a regular file")
-        return stream.read(LARGEST + 1)
-
-
-def _shown(path: Path, root: Path) -> str:
-    """Return *path* as a user in *root* would type it."""
-    name, base = os.path.abspath(path), os.path.abspath(root) + os.sep
-    # A name that is not UTF-8 must still be printable.
-    return name.removeprefix(base).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-class _Search:
-    """Finds task files, each folder once, in the order of their names."""
-
-    def __init__(self, root: Path) -> None:
-        self.problems: list[Problem] = []
-        self._root = root
-        self._seen: set[tuple[int, int]] = set()
-
-    def files(self, folder: Path) -> Iterator[Path]:
-        """Yield the task files in *folder* and below. Raises UnreadableSource for *folder* itself."""
-        try:
-            yield from self._files_in(folder, is_top=True)
-        except OSError as error:
-            raise UnreadableSource(
-                f"{_shown(folder, self._root)}: {(error.strerror or str(error)).lower()}",
-                hint="`taskcfg init` makes a folder of tasks; `tasks_dir` says where it is",
-            ) from error
-
-    def _files_in(self, folder: Path, *, is_top: bool = False) -> Iterator[Path]:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in self._seen:
-            return  # a symbolic link led back
-        self._seen.add((status.st_dev, status.st_ino))
-        for entry in entries:
-            path = folder / entry.name
-            if entry.name.startswith(_NOT_TASKS):
-                self._check_defaults(path)
-            elif entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(path)):
-                yield from self._files_below(path, is_top=is_top)
-            elif entry.name.endswith(SUFFIXES):
-                yield path
-
-    def _files_below(self, folder: Path, *, is_top: bool) -> Iterator[Path]:
-        if is_top and folder.name in _LATER_FOLDERS:
-            self._add(folder, f"`{folder.name}/` is {LATER}", "move it away; it comes with a later version")
-            return
-        try:
-            yield from self._files_in(folder)
-        except OSError as error:
-            self._add(folder, f"the folder cannot be read: {error.strerror}")
-
-    def _check_defaults(self, path: Path) -> None:
-        if path.name in ("_defaults.yaml", "_defaults.yml"):
-            hint = "write `defaults:` in each file instead; it comes with a later version"
-            self._add(path, f"`{path.name}` is {LATER}", hint)
-
-    def _add(self, path: Path, message: str, hint: str | None = None) -> None:
-        self.problems.append(Problem(Position(_shown(path, self._root)), message, hint))
+def _top_of(place: Path, tasks_dir: Path | None) -> Path | None:
+    """Return the topmost folder whose defaults *place* inherits; None where there is none."""
+    if tasks_dir is not None:
+        top = Path(os.path.abspath(tasks_dir))
+        if place == top or top in place.parents:
+            return top
+    if place.is_dir():
+        return place
+    return place.parent if place.name in DEFAULTS else None
 
 
 class _Gathered:
     """What the files read so far hold, together."""
 
-    def __init__(self, registry: Registry, now: datetime, problems: Sequence[Problem] = ()) -> None:
-        self._registry = registry
-        self._now = now
-        self._problems = list(problems)
+    def __init__(self, reading: Reading, root: Path) -> None:
+        self._reading = reading
+        self._root = root
+        self._problems: dict[tuple[Position, str, Position | None], Problem] = {}
         self._declared: dict[str, Declared] = {}
-        self._files = 0
-        self._digest = hashlib.sha256()
+        self._contents: dict[str, bytes] = {}
+        self._read: set[Path] = set()
+        self._layers: dict[tuple[Path, Path], Layer] = {}
 
-    def add(self, file: str, content: bytes) -> None:
-        self._count(file, content)
-        reading = read_file(content, file, self._registry, self._now)
-        self._problems += reading.problems
-        for task in reading.tasks:
+    def add_folder(self, folder: Path, top: Path) -> None:
+        """Read what is in *folder* and below. Raises UnreadableSource."""
+        search = Search(self._root, top)
+        for file in search.files(folder):
+            self.add_file(file, top)
+        self.add_problems(search.problems)
+
+    def add_file(self, file: Path, top: Path | None) -> None:
+        """Read the task file, or file of defaults, once. What lies below *top* inherits from there."""
+        if file.name in DEFAULTS and top is not None:
+            self._defaults_of(file.parent, top)
+        elif file not in self._read:
+            self._read.add(file)
+            below = NOTHING if top is None else self._defaults_of(file.parent, top)
+            content = self._content(file)
+            if content is not None:
+                self.add(shown_path(file, self._root), content, below)
+
+    def add(self, file: str, content: bytes, below: Layer) -> None:
+        self._contents[file] = content
+        found = read_file(content, file, self._reading, below)
+        self.add_problems(found.problems)
+        for task in found.tasks:
             first = self._declared.setdefault(task.name, task)
             if first is not task:
                 message = f"task `{task.name}` is declared twice"
-                self._problems.append(Problem(first.position, message, task=task.name, also=task.position))
+                self.add_problems([Problem(first.position, message, task=task.name, also=task.position)])
 
-    def add_unreadable(self, file: str, reason: str) -> None:
-        self._count(file, b"")
-        self._problems.append(Problem(Position(file), f"the file cannot be read: {reason.lower()}"))
+    def add_problems(self, problems: Sequence[Problem]) -> None:
+        """Add what is not said yet: what several tasks inherit is wrong once."""
+        for problem in problems:
+            self._problems.setdefault((problem.position, problem.message, problem.also), problem)
 
-    def _count(self, file: str, content: bytes) -> None:
-        self._files += 1
-        for part in (file.encode(), content):
-            self._digest.update(len(part).to_bytes(8, "big") + part)
+    def _defaults_of(self, folder: Path, top: Path) -> Layer:
+        """Return what the tasks in *folder* inherit from the files of defaults in it and above."""
+        known = self._layers.get((folder, top))
+        if known is None:
+            above = NOTHING if folder == top else self._defaults_of(folder.parent, top)
+            known = self._layers[folder, top] = self._read_defaults(folder, above)
+        return known
+
+    def _read_defaults(self, folder: Path, above: Layer) -> Layer:
+        files = [folder / name for name in DEFAULTS if os.path.lexists(folder / name)]
+        layer = above
+        for file in files[:1]:
+            content = self._content(file)
+            if content is None:
+                return replace(above, failed=True)
+            shown = shown_path(file, self._root)
+            self._contents[shown] = content
+            layer, problems = read_defaults(content, shown, self._reading, above)
+            self.add_problems(problems)
+        for file in files[1:]:
+            first, second = (Position(shown_path(each, self._root)) for each in (files[0], file))
+            message = f"`{file.name}` stands beside `{files[0].name}`"
+            self.add_problems([Problem(second, message, "keep one of them", also=first)])
+        return layer
+
+    def _content(self, file: Path) -> bytes | None:
+        """Return what is in the file, or None, having said why it cannot be read."""
+        shown = shown_path(file, self._root)
+        try:
+            return content_of(file)
+        except OSError as error:
+            self._contents[shown] = b""
+            reason = (error.strerror or str(error)).lower()
+            self.add_problems([Problem(Position(shown), f"the file cannot be read: {reason}")])
+            return None
 
     def loaded(self) -> Loaded:
         specs = [task.spec for task in self._declared.values() if task.spec is not None]
+        traced = self._reading.traced
         return Loaded(
             tuple(sorted(specs, key=lambda spec: spec.name)),
-            tuple(sorted(self._problems, key=lambda problem: problem.position)),
-            self._files,
+            tuple(sorted(self._problems.values(), key=lambda problem: problem.position)),
+            len(self._contents),
             len(self._declared),
-            self._digest.hexdigest(),
+            self._digest(),
+            self._declared.get(traced) if traced is not None else None,
         )
+
+    def _digest(self) -> str:
+        parts = dict(self._contents)
+        for name, value in self._reading.references.used.items():
+            parts[f"${name}"] = b"" if value is None else b"=" + os.fsencode(value)
+        digest = hashlib.sha256()
+        for name, content in sorted(parts.items()):
+            for part in (name.encode(), content):
+                digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.hexdigest()

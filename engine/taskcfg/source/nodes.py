@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from taskcfg.source.references import Resolved
+
 if TYPE_CHECKING:
     from taskcfg.source.findings import Findings
 
@@ -32,18 +34,32 @@ _MOST_DIGITS = 300
 def value_of(node: Node, findings: Findings) -> Any:
     """Return what *node* stands for: text, number, bool, None, list, or dict with text as keys."""
     if isinstance(node, ScalarNode):
-        return _scalar(node, findings) if node.tag == PLAIN else node.value
+        return _spelled(node.value, node, findings) if node.tag == PLAIN else node.value
     if isinstance(node, SequenceNode):
         return [value_of(item, findings) for item in node.value]
     return {name: value_of(value, findings) for name, (_, value) in entries_of(node, findings).items()}
 
 
+def field_value(node: Node, findings: Findings, *, as_text: bool) -> Any:
+    """Return what *node* stands for in a field of a task's own, outside `params`.
+
+    What references put together is text; where the field does not want text, what that text spells.
+    """
+    if isinstance(node, ScalarNode) and isinstance(node.tag, Resolved):
+        return node.tag.text if as_text else _spelled(node.tag.text, node, findings)
+    return value_of(node, findings)
+
+
 def is_null(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and node.tag == PLAIN and _WORDS.get(node.value, 0) is None
+    """Whether nothing stands there, or references to nothing."""
+    if not isinstance(node, ScalarNode):
+        return False
+    if node.tag == PLAIN:
+        return _WORDS.get(node.value, 0) is None
+    return isinstance(node.tag, Resolved) and not node.value
 
 
-def _scalar(node: ScalarNode, findings: Findings) -> Any:
-    text: str = node.value
+def _spelled(text: str, node: ScalarNode, findings: Findings) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "0123456789+-.":

@@ -2,45 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import entries_of, is_null, value_of
+from taskcfg.source.references import Resolved, secrets_in
 from taskcfg.source.wording import Wording, mismatch, worded
 from taskcfg.spec.fields import shown
 from taskcfg.types.registry import TaskType
 
+SECRET_HINT = "a secret can stand only where the type takes plain text, and keeps it as it is"
+
 
 def read_params(
-    task_type: TaskType, entry: tuple[Node, Node] | None, findings: TaskFindings
+    task_type: TaskType, place: Node, node: Node | None, findings: TaskFindings
 ) -> dict[str, Any] | None:
     """Return the params as they are stored, or None when *findings* got what is wrong with them.
 
-    *entry* is the key `params` and its value, or None when the task has none.
+    *place* is where to report what is missing; *node* is the value of `params`, None when the
+    task has none.
     """
-    node = entry[1] if entry and not is_null(entry[1]) else None
+    node = node if node is not None and not is_null(node) else None
     if node is not None and not isinstance(node, MappingNode):
         found = shown(value_of(node, findings.findings))
         findings.add("params", node, f"expected a mapping, found {found}")
         return None
     try:
-        return task_type.canonical_params(value_of(node, findings.findings) if node else {})
+        stored = task_type.canonical_params(value_of(node, findings.findings) if node else {})
     except ValidationError as error:
-        place = entry[0] if entry else findings.name
         reader = _ErrorReader(task_type.params_model, place, node, findings)
         reader.report(error.errors(include_url=False))
     except ValueError as error:
-        findings.add("params", entry[0] if entry else findings.name, str(error))
+        findings.add("params", place, str(error))
     except Exception as error:  # noqa: BLE001  # a type's own validators can raise anything
         reason = f"the check of type `{task_type.name}` failed: {type(error).__name__}: {error}"
-        findings.add("params", entry[0] if entry else findings.name, reason, f"mend {task_type.module}")
+        findings.add("params", place, reason, f"mend {task_type.module}")
+    else:
+        return stored if _keeps_secrets(stored, node, task_type, findings) else None
     return None
+
+
+def _keeps_secrets(
+    stored: Mapping[str, Any], node: Node | None, task_type: TaskType, findings: TaskFindings
+) -> bool:
+    """Report the texts with secrets that the type's model did not keep as they are."""
+    if node is None or not findings.findings.references.found_secrets:
+        return True
+    kept = set(_texts_in(stored))
+    changed = [secret for secret in secrets_in(node) if secret.value not in kept]
+    for secret in changed:
+        reason = f"type `{task_type.name}` changes the text {shown(secret.value)}"
+        findings.add(_path_to(secret, node, "params", findings), secret, reason, SECRET_HINT)
+    return not changed
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts_in(item)
+
+
+def _path_to(wanted: Node, node: Node, path: str, findings: TaskFindings) -> str:
+    """Return the dotted path of *wanted*, a value in *node*; *path* where it is not reached by one."""
+    if isinstance(node, MappingNode):
+        inside = [
+            (f"{path}.{name}", value) for name, (_, value) in entries_of(node, findings.findings).items()
+        ]
+    else:
+        inside = [(f"{path}[{place}]", item) for place, item in enumerate(node.value)]
+    for name, value in inside:
+        if value is wanted:
+            return name
+        if not isinstance(value, ScalarNode) and any(secret is wanted for secret in secrets_in(value)):
+            return _path_to(wanted, value, name, findings)
+    return path
 
 
 Path = tuple[str | int, ...]
@@ -71,7 +117,10 @@ class _ErrorReader:
             field = "params" + "".join(
                 f"[{part}]" if isinstance(part, int) else f".{part}" for part in mistake.path
             )
-            self.findings.add(field, mistake.place, mistake.wording.message, mistake.wording.hint)
+            hint = mistake.wording.hint
+            if _is_secret(mistake.place):
+                hint = SECRET_HINT
+            self.findings.add(field, mistake.place, mistake.wording.message, hint)
 
     def _located(self, detail: ErrorDetails) -> _Mistake:
         """Follow the error's location through the nodes; what is no key there names an alternative."""
@@ -88,6 +137,8 @@ class _ErrorReader:
                 node = None
             else:
                 tried = True
+        if node is not None and isinstance(node.tag, Resolved):
+            detail["input"] = node.tag.written  # a validator may have turned it into something else
         wording = worded(detail)
         if detail["type"] == "extra_forbidden":
             known = _fields_at(self.model, path[:-1])
@@ -98,6 +149,10 @@ class _ErrorReader:
 
     def _is_absent(self, path: Path | list[str | int], part: str | int) -> bool:
         return not path and part in _fields_at(self.model, ())
+
+
+def _is_secret(node: Node) -> bool:
+    return isinstance(node.tag, Resolved) and node.tag.has_secret
 
 
 def _entry(node: Node | None, part: str | int, findings: TaskFindings) -> tuple[Node, Node] | None:

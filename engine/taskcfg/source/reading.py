@@ -1,24 +1,25 @@
-"""One task file to specs: what may stand in it, what a task inherits, and every problem at once."""
+"""Task files to specs: what may stand in one, and every problem at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from taskcfg.problems import Position, Problem, Severity
 from taskcfg.source.findings import Findings, TaskFindings, did_you_mean
+from taskcfg.source.layers import NOTHING, Layer, Origin, lay, merged
 from taskcfg.source.misfits import report_misfits
-from taskcfg.source.nodes import Entries, entries_of, is_null, laid_over, value_of
+from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
 from taskcfg.source.parameters import read_params
-from taskcfg.source.schedules import inherited, read_schedule
-from taskcfg.source.task_fields import read_retry, read_scalars
+from taskcfg.source.references import References
+from taskcfg.source.schedules import read_schedule
 from taskcfg.source.yaml_reader import read_yaml
 from taskcfg.spec.cron import LATER
 from taskcfg.spec.fields import InvalidValue, shown, task_name
-from taskcfg.spec.policy import Policy, Retry
+from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.timetable import zone_named
@@ -26,16 +27,39 @@ from taskcfg.types.registry import LATER as LATER_TYPES
 from taskcfg.types.registry import Registry, TaskType
 
 TOP_LEVEL = ("tasks", "defaults")
+OWN = "x-"
+"""How the top-level keys begin that are the user's own."""
+
 _POLICY = ("timeout", "overlap", "catch_up", "expires", "delivery")
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What all files of one load are read with.
+
+    *now* only serves warnings. `traced` names the task whose layer is wanted, if one is.
+    """
+
+    registry: Registry
+    now: datetime
+    references: References = field(default_factory=lambda: References({}))
+    traced: str | None = None
+
+    def findings(self, file: str) -> Findings:
+        return Findings(file, self.references)
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
-    """A task's name and where it stands; `spec` is None when there are problems with it."""
+    """A task's name and where it stands; `spec` is None when there are problems with it.
+
+    `layer` is what it says and inherits, for the task that is traced.
+    """
 
     name: str
     position: Position
     spec: TaskSpec | None
+    layer: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,83 +70,118 @@ class FileReading:
     problems: tuple[Problem, ...]
 
 
-def read_file(content: bytes, file: str, registry: Registry, now: datetime) -> FileReading:
-    """Read one task file. *file* is its name in positions; *now* only serves warnings."""
-    findings = Findings(file)
-    root = read_yaml(content, findings)
-    tasks = _FileReader(findings, registry, now).read(root) if root is not None else ()
-    if root is None and not findings.problems:
-        _warn_empty(findings)
+def read_file(content: bytes, file: str, reading: Reading, below: Layer = NOTHING) -> FileReading:
+    """Read one task file, whose tasks inherit from *below*. *file* is its name in positions."""
+    findings = reading.findings(file)
+    roots = [root for root in read_yaml(content, findings) if not is_null(root)]
+    documents = [_DocumentReader(findings, reading, below) for _ in roots]
+    tasks = [task for document, root in zip(documents, roots, strict=True) for task in document.read(root)]
+    if not tasks and not findings.problems:
+        _warn(findings, Position(file, 1, 1), "the file declares no tasks")
+    elif tasks:
+        for document in documents:
+            document.warn_of_idle_defaults()
     return FileReading(tuple(tasks), tuple(findings.problems))
 
 
-def _warn_empty(findings: Findings) -> None:
-    findings.add(Position(findings.file, 1, 1), "the file declares no tasks", severity=Severity.WARNING)
+def read_defaults(
+    content: bytes, file: str, reading: Reading, below: Layer
+) -> tuple[Layer, Sequence[Problem]]:
+    """Read a `_defaults.yaml`, a bare mapping of task fields, over *below*."""
+    findings = reading.findings(file)
+    roots = [root for root in read_yaml(content, findings) if not is_null(root)]
+    for root in roots[1:]:
+        findings.add(root, "a file of defaults is one document", hint="put all fields into the first one")
+    if roots and not isinstance(roots[0], MappingNode):
+        hint = "write a task's fields, such as `timezone: Europe/Berlin`"
+        findings.add(roots[0], f"expected a mapping, found {shown(value_of(roots[0], findings))}", hint=hint)
+    own: Entries = {}
+    if roots and isinstance(roots[0], MappingNode):
+        own = _without_own_keys(entries_of(roots[0], findings))
+    task_findings = TaskFindings(findings, None, roots[0]) if roots else None
+    if task_findings is not None:
+        for name in TOP_LEVEL:
+            if name in own:
+                hint = "here the fields stand by themselves, and for all tasks of the folder"
+                findings.add(own.pop(name)[0], f"{name}: has no place in a file of defaults", hint=hint)
+    layer = below if task_findings is None else lay_defaults(own, below, Origin.FOLDER, task_findings)
+    problems = tuple(findings.problems)
+    failed = any(problem.severity is Severity.ERROR for problem in problems)
+    return replace(layer, failed=layer.failed or failed), problems
 
 
-class _FileReader:
-    def __init__(self, findings: Findings, registry: Registry, now: datetime) -> None:
+def lay_defaults(own: Entries, below: Layer, origin: Origin, findings: TaskFindings) -> Layer:
+    """Return the layer of defaults, checked as far as can be without a task's type."""
+    layer = lay(own, below, origin, findings)
+    layer.retry_over(Policy().retry, findings)
+    return replace(layer, failed=layer.failed or findings.failed)
+
+
+def _without_own_keys(entries: Entries) -> Entries:
+    return {name: entry for name, entry in entries.items() if not name.startswith(OWN)}
+
+
+def _warn(findings: Findings, place: Node | Position, message: str, hint: str | None = None) -> None:
+    findings.add(place, message, hint=hint, severity=Severity.WARNING)
+
+
+class _DocumentReader:
+    """Reads one document of a file; its `defaults` are for its own tasks."""
+
+    def __init__(self, findings: Findings, reading: Reading, below: Layer) -> None:
         self._findings = findings
-        self._registry = registry
-        self._now = now
-        self._defaults: Entries = {}
-        self._default_scalars: dict[str, Any] = {}
-        self._default_retries: dict[Retry, Retry] = {}
-        self._defaults_fail = False
+        self._reading = reading
+        self._below = below
+        self._idle_defaults: Node | None = None
 
-    def read(self, root: Node) -> list[Declared]:
-        if is_null(root):
-            _warn_empty(self._findings)
-            return []
+    def read(self, root: Node) -> Iterator[Declared]:
         if not isinstance(root, MappingNode):
             self._findings.add(root, "expected a mapping with `tasks`", hint="begin the file with `tasks:`")
-            return []
+            return
         top = entries_of(root, self._findings)
         self._check_top(top)
         if "defaults" in top and not is_null(top["defaults"][1]):
-            self._read_defaults(top["defaults"][1])
-        if "tasks" not in top:
-            if not self._findings.problems:
-                _warn_empty(self._findings)
-            return []
-        return self._read_tasks(top["tasks"][1])
+            self._read_defaults(*top["defaults"])
+        tasks = top.get("tasks")
+        if tasks is not None and not is_null(tasks[1]) and tasks[1].value:
+            self._idle_defaults = None
+            yield from self._read_tasks(tasks[1])
 
-    def _check_top(self, top: Entries) -> None:
+    def warn_of_idle_defaults(self) -> None:
+        if self._idle_defaults is not None:
+            hint = "each document has its own: write them beside the `tasks` that they are for"
+            _warn(self._findings, self._idle_defaults, "these defaults are for no task", hint)
+
+    def _check_top(self, top: Mapping[str, tuple[ScalarNode, Node]]) -> None:
         for name, (key, value) in top.items():
-            if name in TOP_LEVEL:
-                continue
-            if name.startswith("x-"):
-                self._findings.add(key, f"{name}: {LATER}", hint="remove it; it comes with a later version")
+            if name in TOP_LEVEL or name.startswith(OWN):
                 continue
             hint = did_you_mean(name, TOP_LEVEL)
             if isinstance(value, MappingNode) and {"type", "schedule"} & set(
                 entries_of(value, self._findings)
             ):
                 hint = "tasks stand under `tasks:`"
+            if name.lower().startswith(OWN):
+                hint = f"write `{name.lower()}`: keys of your own begin with a small `x-`"
             self._findings.add(key, f"{name}: unknown field", hint=hint)
 
-    def _read_defaults(self, node: Node) -> None:
+    def _read_defaults(self, key: Node, node: Node) -> None:
         if not isinstance(node, MappingNode):
             found = shown(value_of(node, self._findings))
             self._findings.add(node, f"defaults: expected a mapping, found {found}", field="defaults")
             return
-        self._defaults = entries_of(node, self._findings)
         findings = TaskFindings(self._findings, None, node)
-        self._default_scalars = read_scalars(self._defaults, None, findings)
-        read_retry(Retry(), self._defaults, findings)
-        self._defaults_fail = findings.failed
+        self._below = lay_defaults(entries_of(node, self._findings), self._below, Origin.FILE, findings)
+        self._idle_defaults = key
 
-    def _read_tasks(self, node: Node) -> list[Declared]:
-        if is_null(node) or not node.value:
-            _warn_empty(self._findings)
-            return []
+    def _read_tasks(self, node: Node) -> Iterator[Declared]:
         if not isinstance(node, MappingNode):
             found = shown(value_of(node, self._findings))
             hint = "write each task's name, a colon, and its fields below it"
             self._findings.add(node, f"tasks: expected a mapping, found {found}", hint=hint, field="tasks")
-            return []
-        entries = entries_of(node, self._findings, "task `{}` is declared twice")
-        return [self._read_task(key, value) for key, value in entries.values()]
+            return
+        for key, value in entries_of(node, self._findings, "task `{}` is declared twice").values():
+            yield self._read_task(key, value)
 
     def _read_task(self, key: ScalarNode, node: Node) -> Declared:
         findings = TaskFindings(self._findings, key.value, key)
@@ -140,20 +199,28 @@ class _FileReader:
                 node, f"task `{findings.task}`: expected a mapping, found {found}", task=findings.task
             )
             findings.failed = True
-        readable = not findings.failed or own
-        spec = self._read_spec(own, findings) if readable else None
-        return Declared(findings.task or "", self._findings.position(key), spec)
+        spec, layer = None, None
+        if own or not findings.failed:
+            spec, layer = self._read_spec(own, findings)
+        position = self._findings.position(key)
+        traced = layer if findings.task == self._reading.traced else None
+        return Declared(findings.task or "", position, spec, traced)
 
-    def _read_spec(self, own: Entries, findings: TaskFindings) -> TaskSpec | None:
-        entries = self._with_defaults(own, findings)
+    def _read_spec(self, own: Entries, findings: TaskFindings) -> tuple[TaskSpec | None, Layer]:
+        entries = merged(own, self._below, findings)
         task_type = self._read_type(entries, findings)
-        scalars = self._default_scalars | read_scalars(own, task_type, findings)
+        layer = lay(own, self._below, Origin.TASK, findings, entries, task_type)
+        scalars = dict(layer.scalars)
         schedule = self._read_schedule(entries, scalars.get("timezone", "UTC"), findings)
         base = task_type.policy if task_type else Policy()
-        retry = self._read_retry(base.retry, own, entries, findings)
-        params = read_params(task_type, entries.get("params"), findings) if task_type else None
-        if task_type is None or schedule is None or params is None or findings.failed or self._defaults_fail:
-            return None
+        retry = layer.retry_over(base.retry, findings)
+        params = None
+        if task_type:
+            place = own["params"][0] if "params" in own else findings.name
+            node = entries["params"][1] if "params" in entries else None
+            params = read_params(task_type, place, node, findings)
+        if task_type is None or schedule is None or params is None or findings.failed or layer.failed:
+            return None, layer
         rules = {name: scalars.pop(name) for name in _POLICY if name in scalars}
         spec = TaskSpec(
             name=findings.task or "",
@@ -161,45 +228,27 @@ class _FileReader:
             schedule=schedule,
             params=params,
             policy=replace(base, retry=retry, **rules),
+            labels=layer.labels,
             position=self._findings.position(findings.name),
             **{"queue": task_type.queue, "priority": task_type.priority, **scalars},
         )
-        report_misfits(self._registry.misfits(spec), entries, findings)
-        return None if findings.failed else spec
-
-    def _with_defaults(self, own: Entries, findings: TaskFindings) -> Entries:
-        """Return *own* over the defaults: mappings merge, scalars and lists replace."""
-        merged = {**self._defaults, **own}
-        for name in ("params", "retry", "schedule"):
-            if name in own and name in self._defaults:
-                (key, value), base = own[name], self._defaults[name][1]
-                if name == "schedule":
-                    merged[name] = key, inherited(base, value, findings)
-                else:
-                    merged[name] = key, laid_over(base, value, self._findings)
-        return merged
-
-    def _read_retry(self, base: Retry, own: Entries, entries: Entries, findings: TaskFindings) -> Retry:
-        if "retry" in own:
-            return read_retry(base, entries, findings)
-        if base not in self._default_retries:
-            self._default_retries[base] = read_retry(base, self._defaults, findings)
-        return self._default_retries[base]
+        report_misfits(self._reading.registry.misfits(spec), entries, findings)
+        return None if findings.failed else spec, layer
 
     def _read_type(self, entries: Entries, findings: TaskFindings) -> TaskType | None:
         entry = entries.get("type")
         if entry is None or is_null(entry[1]):
-            names = ", ".join(f"`{name}`" for name in self._registry.names())
+            names = ", ".join(f"`{name}`" for name in self._reading.registry.names())
             findings.add("type", entry[1] if entry else findings.name, "missing", f"the types are {names}")
             return None
         name = value_of(entry[1], self._findings)
         if not isinstance(name, str):
             findings.add("type", entry[1], f"expected a type's name, found {shown(name)}")
             return None
-        task_type = self._registry.find(name)
+        task_type = self._reading.registry.find(name)
         if task_type is None:
             missing = f"`{name}` is {LATER}" if name in LATER_TYPES else f"no type is named {shown(name)}"
-            findings.add("type", entry[1], missing, self._registry.hint(name))
+            findings.add("type", entry[1], missing, self._reading.registry.hint(name))
         return task_type
 
     def _read_schedule(self, entries: Entries, zone: str, findings: TaskFindings) -> Schedule | None:
@@ -208,4 +257,4 @@ class _FileReader:
             hint = "say when it runs, such as `schedule: {every: 15m}`, or `schedule: manual`"
             findings.add("schedule", entry[1] if entry else findings.name, "missing", hint)
             return None
-        return read_schedule(entry[1], zone_named(zone), self._now, findings)
+        return read_schedule(entry[1], zone_named(zone), self._reading.now, findings)

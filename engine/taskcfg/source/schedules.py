@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from taskcfg.problems import Severity
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, laid_over, value_of
-from taskcfg.spec.cron import LATER, InvalidCron, check_cron
+from taskcfg.spec.cron import LATER, NICKNAMES, InvalidCron, check_cron
 from taskcfg.spec.duration import duration_text, parse_duration
 from taskcfg.spec.fields import InvalidValue, positive_duration, shown
 from taskcfg.spec.schedule import EPOCH, At, Cron, Every, Manual, Schedule
@@ -58,13 +58,19 @@ def inherited(base: Node, own: Node, findings: TaskFindings) -> Node:
 
 
 def _meant(value: Any) -> str:
-    """Return what to write in place of a *value* that stands alone."""
-    if isinstance(value, str) and (len(value.split()) in (5, 6) or value.startswith("@")):
-        return f'write `{{cron: "{value}"}}`'
+    """Return what to write in place of a *value* that stands alone: what is not refused in its turn."""
+    if isinstance(value, str) and (len(value.split()) == 5 or value.startswith("@")):
+        expression = NICKNAMES.get(value.strip().lower(), value)
+        try:
+            return f'write `{{cron: "{check_cron(expression)}"}}`'
+        except InvalidCron:
+            return f"write a schedule {_EXAMPLES}"
     try:
         interval = parse_duration(value)
     except ValueError:
         return f"write a schedule {_EXAMPLES}"
+    if interval < SHORTEST_INTERVAL:
+        return f"write a schedule {_EXAMPLES}; the shortest interval is 1s"
     return f"write `{{every: {duration_text(interval)}}}`"
 
 

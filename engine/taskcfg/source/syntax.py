@@ -21,7 +21,7 @@ _HINTS = {
     "could not find expected ':'": "expected `key: value`",
     "did not find expected key": "check the indentation, and quotes that close too early",
     "did not find expected '-' indicator": "check the indentation: a list's items begin with `-`",
-    "did not find expected <document start>": "only one document can stand in a file",
+    "did not find expected <document start>": "check the indentation; another document begins with `---`",
     "found unknown escape character": "write a backslash in double quotes as `\\\\`, or use single quotes",
 }
 _UNCLOSED = {

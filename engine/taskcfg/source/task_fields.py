@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
 from yaml.nodes import MappingNode, Node
 
 from taskcfg.source.findings import TaskFindings, did_you_mean
-from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
+from taskcfg.source.nodes import Entries, entries_of, field_value, is_null, value_of
 from taskcfg.source.schedules import KINDS
 from taskcfg.spec.cron import LATER
 from taskcfg.spec.fields import (
     LATER_FIELDS,
+    MOST_LABELS,
     RETRY_FIELDS,
     SCALAR_FIELDS,
+    TEXT_FIELDS,
     InvalidValue,
     checked_retry,
+    label_key,
+    label_value,
     retry_field,
     shown,
 )
 from taskcfg.spec.policy import Policy, Retry
 from taskcfg.spec.task import DEFAULT_PRIORITY
+from taskcfg.spec.timetable import may_be_zone
 from taskcfg.types.registry import TaskType
 
-OWN_FIELDS = ("type", "schedule", "params", "retry")
+OWN_FIELDS = ("type", "schedule", "params", "retry", "labels")
 """The fields that are more than one value."""
 
 FIELDS = (*OWN_FIELDS, *SCALAR_FIELDS)
 
 _CLEARED: dict[str, Any] = {
     "description": None,
+    "owner": None,
+    "runbook": None,
     "enabled": True,
     "timezone": "UTC",
     "queue": None,
@@ -51,7 +59,7 @@ def read_scalars(entries: Entries, task_type: TaskType | None, findings: TaskFin
         elif is_null(node):
             values[name] = _CLEARED[name]
         else:
-            value = value_of(node, findings.findings)
+            value = field_value(node, findings.findings, as_text=name in TEXT_FIELDS)
             try:
                 values[name] = read(value)
             except InvalidValue as error:
@@ -88,10 +96,44 @@ def _retry_changes(fields: Entries, findings: TaskFindings) -> dict[str, Any]:
             elif is_null(value):
                 changes[name] = getattr(Retry(), name)
             else:
-                changes[name] = retry_field(name, value_of(value, findings.findings))
+                changes[name] = retry_field(name, field_value(value, findings.findings, as_text=False))
         except InvalidValue as error:
             findings.add(f"retry.{name}", value, str(error), error.hint)
     return changes
+
+
+def read_labels(below: Mapping[str, str], entries: Entries, findings: TaskFindings) -> Mapping[str, str]:
+    """Return the labels *below* with what `labels` says; an empty value takes one away."""
+    if "labels" not in entries:
+        return below
+    node = entries["labels"][1]
+    if is_null(node):
+        return {}
+    if not isinstance(node, MappingNode):
+        found = shown(value_of(node, findings.findings))
+        findings.add("labels", node, f"expected a mapping, found {found}", "write `labels: {team: platform}`")
+        return below
+    labels = dict(below)
+    for name, (key, value) in entries_of(node, findings.findings).items():
+        try:
+            label_key(name)
+        except InvalidValue as error:
+            findings.add("labels", key, str(error), error.hint)
+            continue
+        _read_label(name, value, labels, findings)
+    if len(labels) > MOST_LABELS:
+        findings.add("labels", entries["labels"][0], f"a task has at most {MOST_LABELS} labels")
+    return labels
+
+
+def _read_label(name: str, node: Node, labels: dict[str, str], findings: TaskFindings) -> None:
+    if is_null(node):
+        labels.pop(name, None)
+        return
+    try:
+        labels[name] = label_value(field_value(node, findings.findings, as_text=True))
+    except InvalidValue as error:
+        findings.add(f"labels.{name}", node, str(error), error.hint)
 
 
 def _report_unknown(name: str, key: Node, task_type: TaskType | None, findings: TaskFindings) -> None:
@@ -101,6 +143,8 @@ def _report_unknown(name: str, key: Node, task_type: TaskType | None, findings: 
     hint = did_you_mean(name, FIELDS)
     if name in KINDS:
         hint = f"write `schedule: {{{name}: …}}`"
+    elif name.startswith("x-"):
+        hint = "keys of your own stand at the top of the file, beside `tasks`"
     elif task_type is not None and name in task_type.params_model.model_fields:
         hint = f"it belongs under `params` of type `{task_type.name}`"
     findings.add(name, key, "unknown field", hint)
@@ -109,6 +153,6 @@ def _report_unknown(name: str, key: Node, task_type: TaskType | None, findings: 
 def _zone_hint(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
-    zones = available_timezones() - {value}
+    zones = {zone for zone in available_timezones() if may_be_zone(zone)} - {value}
     same = next((zone for zone in sorted(zones) if zone.lower() == value.lower()), None)
     return f"did you mean `{same}`?" if same else did_you_mean(value, zones)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from yaml._yaml import CParser
@@ -10,7 +12,6 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from taskcfg.problems import Position
 from taskcfg.source.syntax import report_syntax_error
-from taskcfg.spec.cron import LATER
 
 if TYPE_CHECKING:
     from taskcfg.source.findings import Findings
@@ -27,26 +28,34 @@ DEEPEST = 50
 MOST_EXPANDED = 20_000
 """Nodes that aliases may add to a file when each is replaced by what it stands for."""
 
-_REFERENCES = ("${env:", "${secret:")
+MOST_DOCUMENTS = 1000
 
 
-def read_yaml(content: bytes, findings: Findings) -> Node | None:
-    """Return the root node of the one document in *content*, or None when there is none.
+def read_yaml(content: bytes, findings: Findings) -> list[Node]:
+    """Return the root nodes of the documents in *content*; none when it cannot be read.
 
-    Every problem goes to *findings*; after one that leaves nothing to read, the answer is None.
-    The `tag` of a scalar tells how it was written: see `taskcfg.source.nodes`.
+    Every problem goes to *findings*; documents before the place of a syntax error are returned.
+    References are resolved by those of *findings*. The `tag` of a scalar tells how it was
+    written (see `taskcfg.source.nodes`), the name in its mark which file it is from.
     """
     text = _decoded(content, findings)
     if text is None:
-        return None
+        return []
+    roots: list[Node] = []
     try:
-        root = _composed(text, findings)
+        for root in _composed(text, findings):
+            roots.append(root)
     except YAMLError as error:
         report_syntax_error(error, text, findings)
-        return None
-    if root is not None and any(sign in text for sign in ("&", "!", "\\", "${")):
-        return _inspected(root, findings)
-    return root
+    except _TooMuch as excess:
+        findings.add(excess.node, str(excess), hint=excess.hint)
+        return []
+    if any(sign in text for sign in ("&", "!", "\\")):
+        roots = _inspected(roots, findings)
+    if "$" in text or "\\" in text:
+        for root in roots:
+            findings.references.resolve(root, findings)
+    return roots
 
 
 def _decoded(content: bytes, findings: Findings) -> str | None:
@@ -83,8 +92,8 @@ class _TooMuch(Exception):
 class _Composer(CParser):
     """Composes nodes whose tag is how they were written: no YAML 1.1 type is looked up."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, stream: _Named) -> None:
+        super().__init__(stream)
         self._depth = 0
         self._nodes = 0
 
@@ -104,21 +113,26 @@ class _Composer(CParser):
         self._depth -= 1
 
 
-def _composed(text: str, findings: Findings) -> Node | None:
-    composer = _Composer(text)
-    try:
-        root = composer.get_node() if composer.check_node() else None
-        second = composer.get_node() if composer.check_node() else None
-        if second is not None:
-            findings.add(
-                second,
-                f"several documents in one file are {LATER}",
-                hint="give each its own file",
-            )
-    except _TooMuch as excess:
-        findings.add(excess.node, str(excess), hint=excess.hint)
-        return None
-    return root
+class _Named(StringIO):
+    """Text that knows its file: the parser writes the name into every mark."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+def _composed(text: str, findings: Findings) -> Iterator[Node]:
+    """Yield the root of each document. Raises YAMLError and _TooMuch."""
+    composer = _Composer(_Named(text, findings.file))
+    number = 0
+    while composer.check_node():
+        root = composer.get_node()
+        if root is None:
+            return
+        number += 1
+        if number > MOST_DOCUMENTS:
+            raise _TooMuch(root, f"more than {MOST_DOCUMENTS:,} documents in one file", _SPLIT)
+        yield root
 
 
 _SPLIT = "split it into several"
@@ -129,17 +143,18 @@ class _Unusable(Exception):
     """The document cannot be walked safely."""
 
 
-def _inspected(root: Node, findings: Findings) -> Node | None:
-    """Return *root* if it can be used, having looked at every node for what is not allowed anywhere."""
+def _inspected(roots: list[Node], findings: Findings) -> list[Node]:
+    """Return *roots* if they can be used, having looked at every node for what is not allowed anywhere."""
     inspection = _Inspection(findings)
     try:
-        size, _ = inspection.measure(root)
+        size = sum(inspection.measure(root)[0] for root in roots)
     except _Unusable:
-        return None
+        return []
     if size - inspection.nodes > MOST_EXPANDED:
-        findings.add(root, f"the aliases in this file expand to more than {MOST_EXPANDED:,} values")
-        return None
-    return root
+        message = f"the aliases in this file expand to more than {MOST_EXPANDED:,} values"
+        findings.add(roots[0], message)
+        return []
+    return roots
 
 
 class _Inspection:
@@ -182,13 +197,6 @@ class _Inspection:
         if "\0" in value:
             self._findings.add(node, "a NUL character cannot be stored")
             node.value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")  # said once is enough
-        for reference in _REFERENCES:
-            if reference in value:
-                self._findings.add(
-                    node,
-                    f"`{reference}…}}` is {LATER}",
-                    hint="write the value itself; references come with a later version",
-                )
 
 
 def _children(node: Node) -> list[Node]:

@@ -22,6 +22,16 @@ MOST_ATTEMPTS = 1000
 LONGEST_QUEUE = 255
 """In bytes: what AMQP can carry."""
 
+LONGEST_LINE = 255
+"""Characters of an owner and of a label's value."""
+
+LONGEST_RUNBOOK = 10_000
+LONGEST_LABEL = 317
+"""What Kubernetes takes: a prefix of 253 characters, a slash, and 63."""
+
+MOST_LABELS = 64
+
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -60,6 +70,50 @@ def text(value: Any) -> str:
     if isinstance(value, int | float):
         hint = "put it in quotes"
     raise InvalidValue(f"expected text, found {shown(value)}", hint)
+
+
+def line(value: Any) -> str:
+    """Return *value* if it is text of one line that people can read."""
+    found = text(value)
+    if not found.strip():
+        raise InvalidValue("must not be empty")
+    return _short(found)
+
+
+def _short(found: str) -> str:
+    if len(found) > LONGEST_LINE:
+        raise InvalidValue(f"is {len(found)} characters long: at most {LONGEST_LINE}")
+    if not found.isprintable():
+        raise InvalidValue(
+            f"expected one line of text, found {shown(found)}", "remove what cannot be printed"
+        )
+    return found
+
+
+def runbook(value: Any) -> str:
+    found = text(value)
+    if len(found) > LONGEST_RUNBOOK:
+        raise InvalidValue(
+            f"is {len(found)} characters long: at most {LONGEST_RUNBOOK}", "link to it instead"
+        )
+    return found
+
+
+def label_key(key: str) -> str:
+    """Return *key* if it can name a label, as Kubernetes takes it: `team`, `example.org/tier`."""
+    if len(key) <= LONGEST_LABEL and _LABEL.fullmatch(key):
+        return key
+    raise InvalidValue(
+        f"{shown(key)} cannot name a label",
+        "a label's name has letters and digits, with `.`, `_`, `-` and `/` inside, such as `team`",
+    )
+
+
+def label_value(value: Any) -> str:
+    """Return *value* if a label can hold it: text, perhaps empty."""
+    if isinstance(value, bool | int | float):
+        raise InvalidValue(f"expected text, found {shown(value)}", "put it in quotes")
+    return _short(text(value))
 
 
 def boolean(value: Any) -> bool:
@@ -102,6 +156,14 @@ def positive_duration(value: Any) -> timedelta:
     found = duration(value)
     if found <= timedelta(0):
         raise InvalidValue("must be longer than 0s")
+    return found
+
+
+def lasting(value: Any) -> timedelta:
+    """Return the duration *value* for a worker or a database to wait: they count in seconds."""
+    found = positive_duration(value)
+    if found < timedelta(seconds=1):
+        raise InvalidValue(f"{shown(value)} is shorter than 1s")
     return found
 
 
@@ -165,21 +227,25 @@ def checked_retry(base: Retry, changes: Mapping[str, Any]) -> Retry:
 
 SCALAR_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "description": text,
+    "owner": line,
+    "runbook": runbook,
     "enabled": boolean,
     "timezone": zone,
     "queue": queue,
     "priority": lambda value: whole_number(value, 0, 9),
-    "timeout": positive_duration,
+    "timeout": lasting,
     "overlap": overlap,
     "catch_up": lambda value: CatchUp(choice(value, ("none", "latest"), later=("all",))),
-    "expires": positive_duration,
+    "expires": lasting,
     "delivery": lambda value: Delivery(choice(value, tuple(Delivery))),
 }
-"""Fields read on their own; `type`, `schedule`, `params` and `retry` have readers of their own."""
+"""Fields read on their own; `type`, `schedule`, `params`, `retry` and `labels` have readers of their own."""
+
+TEXT_FIELDS = ("description", "owner", "runbook", "timezone", "queue")
+"""Those that are text, also where it spells a number."""
 
 LATER_FIELDS = (
-    "labels", "owner", "runbook", "jitter", "catch_up_window", "protect", "renamed_from",
-    "expect_success_within",
+    "jitter", "catch_up_window", "protect", "renamed_from", "expect_success_within",
 )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 """What a secret may be called: no path, and no hidden file."""
 
 _MARK = "{secret:"
-_REFERENCE = re.compile(rf"(\$+)\{{secret:(?:({NAME})\}})?", re.ASCII)
-_DOLLARS = re.compile(r"\$+(?=\{secret:)")
+# Each run of `$` is looked at from its start only: a long one costs no more than its length.
+_REFERENCE = re.compile(rf"(?<!\$)(\$+)\{{secret:(?:({NAME})\}})?", re.ASCII)
+_DOLLARS = re.compile(r"(?<!\$)\$+(?=\{secret:)")
 
 
 def secret_names(value: Any) -> frozenset[str]:

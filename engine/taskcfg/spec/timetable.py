@@ -166,9 +166,14 @@ class _AtTimes:
 def zone_named(name: str) -> ZoneInfo:
     """Return the zone of that IANA name. Raises ValueError when there is none."""
     try:
-        # Some systems keep more than the zones beside them: with leap seconds, or the machine's own.
-        if name not in _NOT_IANA and not name.startswith(("posix/", "right/")):
+        if may_be_zone(name):
             return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"`{name}` is not a time zone") from error
     raise ValueError(f"`{name}` is not a time zone")
+
+
+def may_be_zone(name: str) -> bool:
+    """Whether a zone of that name would be IANA's: some systems keep more beside them, with leap
+    seconds, or the machine's own."""
+    return name not in _NOT_IANA and not name.startswith(("posix/", "right/"))
