@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pages import COMING, ROOT, anchors, code_words, documents, fenced, without_blocks
+from pages import COMING, DOCS, ROOT, anchors, code_words, documents, fenced, without_blocks
 from taskcfg_cli.main import ALIASES, COMMANDS
 
 PATH = re.compile(r"(?:engine|cli|migrations|tests|docs|examples|benchmarks)/[\w./-]*")
@@ -68,3 +68,11 @@ def test_commands_of_ours_are_there(document: str) -> None:
     said = {found[1] for line in lines if (found := re.match(r"(?:\$ )?taskcfg ([a-z]+)\b", line.strip()))}
 
     assert sorted(said - {*COMMANDS, *ALIASES, *COMING}) == []
+
+
+def test_readme_leads_to_every_page_and_every_example() -> None:
+    linked = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text_of("README.md"))}
+    pages = {f"docs/{path.name}" for path in DOCS.glob("*.md")}
+    shown = {f"examples/{path.parent.name}/README.md" for path in ROOT.glob("examples/*/README.md")}
+
+    assert sorted((pages | shown) - linked) == []
