@@ -24,6 +24,8 @@ COMMANDS = {
     "show": "Show one task, whole.",
     "next": "Show the coming fires.",
     "run": "Run tasks now.",
+    "pause": "Stop tasks until they are resumed.",
+    "resume": "End the pause of tasks.",
     "history": "Show executions: attempts and how they ended.",
     "events": "Show fires and what became of them.",
     "scheduler": "Run the firing process.",

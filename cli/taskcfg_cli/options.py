@@ -154,6 +154,14 @@ def _selectors(required: bool, states: bool) -> list[Callable[[Any], Any]]:
     return given
 
 
+def missed(when: str, *, default: str | None = None) -> Callable[[F], F]:
+    """Add `--missed`: what is done with the fires that a pause has kept from firing."""
+    words = click.Choice(("none", "latest", "all"))
+    return click.option(
+        "--missed", type=words, default=default, help=f"Which missed fires are made up {when}."
+    )
+
+
 class DurationValue(click.ParamType[timedelta]):
     """A duration as in task files: `30s`, `15m`, `1h30m`."""
 

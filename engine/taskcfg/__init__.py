@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from taskcfg.errors import BrokerUnavailable as BrokerUnavailable
     from taskcfg.errors import DatabaseUnavailable as DatabaseUnavailable
     from taskcfg.errors import InvalidParams as InvalidParams
+    from taskcfg.errors import InvalidPause as InvalidPause
     from taskcfg.errors import InvalidSettings as InvalidSettings
     from taskcfg.errors import InvalidTaskFiles as InvalidTaskFiles
     from taskcfg.errors import InvalidType as InvalidType
@@ -47,6 +48,7 @@ _ROOMS = {
             "BrokerUnavailable",
             "DatabaseUnavailable",
             "InvalidParams",
+            "InvalidPause",
             "InvalidSettings",
             "InvalidTaskFiles",
             "InvalidType",

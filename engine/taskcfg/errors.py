@@ -119,6 +119,12 @@ class RetiredTask(TaskcfgError):
     code = "retired_task"
 
 
+class InvalidPause(TaskcfgError):
+    """A pause without a reason, or that has ended before it begins. Nothing was paused."""
+
+    code = "invalid_pause"
+
+
 class StalePlan(TaskcfgError):
     """The database moved on after the plan was made."""
 

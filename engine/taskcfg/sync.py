@@ -11,11 +11,13 @@ from taskcfg.errors import InvalidTaskFiles, StalePlan
 from taskcfg.problems import Problem, Severity
 from taskcfg.reconcile.guard import Limits, check_owners, check_safe
 from taskcfg.reconcile.plan import Create, Delete, Plan, Update, build_plan, differing, names_not_live
+from taskcfg.reconcile.state import LiveTask
 from taskcfg.settings import Settings
 from taskcfg.source.checkout import Checkout, read_checkout
 from taskcfg.source.loader import Loaded, load_files, load_folder
+from taskcfg.spec.pause import Pause
 from taskcfg.spec.task import TaskSpec
-from taskcfg.store import hints, revisions, task_configs
+from taskcfg.store import hints, pauses, revisions, task_configs
 from taskcfg.store.database import Connection, Engine, applying, reading
 from taskcfg.store.firing import materialise_due
 from taskcfg.types.registry import Registry
@@ -125,7 +127,15 @@ def _plan(connection: Connection, desired: Desired, source: str) -> Plan:
     live = {name: replace(row, spec=specs[row.id]) if row.id in specs else row for name, row in live.items()}
     new = names_not_live(desired.specs, live)
     check_owners(task_configs.owners(connection, new), source)
-    return build_plan(source, desired.specs, live, task_configs.retired(connection, source, new))
+    plan = build_plan(source, desired.specs, live, task_configs.retired(connection, source, new))
+    return replace(plan, paused=_paused(plan, live, pauses.pauses_of_source(connection, source)))
+
+
+def _paused(plan: Plan, live: Mapping[str, LiveTask], by_id: Mapping[int, Pause]) -> dict[str, Pause]:
+    """Return the pauses over the tasks that are live, or that the plan restores, by name."""
+    ids = {name: row.id for name, row in live.items()}
+    ids |= {c.name: c.restores for c in plan.changes if isinstance(c, Create) and c.restores is not None}
+    return {name: by_id[id_] for name, id_ in sorted(ids.items()) if id_ in by_id}
 
 
 def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str) -> None:
@@ -136,8 +146,11 @@ def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str
     touched = [change.live.id for change in deletes] + [change.live.id for change in updates]
     if touched:
         materialise_due(connection, touched)
+    changed = {change.live.id: change.spec for change in updates}
+    kept = pauses.settle_before_change(connection, {**dict.fromkeys(touched), **changed})
     task_configs.retire_tasks(connection, [change.live.id for change in deletes])
-    task_configs.update_tasks(connection, {change.live.id: change.spec for change in updates}, commit)
+    task_configs.update_tasks(connection, changed, commit)
+    pauses.keep_missed(connection, kept)
     restored = {change.restores: change.spec for change in creates if change.restores is not None}
     task_configs.revive_tasks(connection, restored, commit)
     fresh = [change.spec for change in creates if change.restores is None]

@@ -27,7 +27,7 @@ class PlanReport:
 
     def lines(self) -> list[str]:
         """Return the plan as lines of text; the last one sums it up."""
-        return [*plan_lines(self.plan), plan_total(self.plan)]
+        return [*plan_lines(self.plan, self.made_at), plan_total(self.plan)]
 
     def document(self) -> dict[str, Any]:
         """Return the plan in the JSON shape of `taskcfg plan`."""
@@ -53,7 +53,10 @@ class ApplyReport:
     def lines(self) -> list[str]:
         """Return what was done as lines of text; the last one sums it up."""
         plan = self.report.plan
-        return [*plan_lines(plan), applied_total(plan) if plan.has_changes else plan_total(plan)]
+        return [
+            *plan_lines(plan, self.report.made_at),
+            applied_total(plan) if plan.has_changes else plan_total(plan),
+        ]
 
     def document(self) -> dict[str, Any]:
         """Return it in the JSON shape of `taskcfg apply`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from uuid import uuid4
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.control.actor import actor_of
 from taskcfg.control.names import choose, selection_of
+from taskcfg.control.pausing import PauseReport, PauseRequest, pause, resume
 from taskcfg.control.plans import ApplyReport, PlanReport
 from taskcfg.control.running import Request, Requested, await_end, run_now
 from taskcfg.control.status import Status, read_status
@@ -147,6 +149,27 @@ class Taskcfg:
     def wait(self, requested: Sequence[Requested], timeout: float | None = None) -> list[Requested]:
         """Return the fires as they stand when all have ended, or after *timeout* seconds."""
         return await_end(self._database, requested, self._clock, timeout)
+
+    def pause(
+        self,
+        names: Selection | Sequence[str],
+        *,
+        reason: str,
+        until: datetime | None = None,
+        missed: str = "none",
+    ) -> PauseReport:
+        """Stop tasks until they are resumed, or *until* then, whatever is applied meanwhile.
+
+        *missed* says what the end of the pause does with the fires missed by then: `none`,
+        `latest` or `all` of them fire. Pauses all of them or none. Raises UnknownTask,
+        RetiredTask, NoTaskMatches, InvalidPause.
+        """
+        request = PauseRequest(selection_of(names), actor_of(self.settings), reason, until, missed)
+        return pause(self._database, request)
+
+    def resume(self, names: Selection | Sequence[str], *, missed: str | None = None) -> PauseReport:
+        """End pauses; *missed* goes before what was said when they began. Raises what `pause` raises."""
+        return resume(self._database, selection_of(names), missed)
 
     def events(self, wanted: Wanted, selection: Selection | None = None) -> Page[FireRow]:
         """Return a page of the fires of the tasks that *selection* means, the newest first.

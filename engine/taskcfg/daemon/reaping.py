@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from taskcfg.clock import Clock
-from taskcfg.store import leases, reaper
+from taskcfg.store import leases, pauses, reaper
 from taskcfg.store.database import Engine
 
 logger = logging.getLogger("taskcfg.reaper")
@@ -21,6 +21,16 @@ LAPSE = 3.0
 GRACE = 5.0
 """Seconds after a lapse before anything is reaped: workers that could not renew their rows either
 are not dead for that."""
+
+
+def end_pauses(database: Engine) -> None:
+    """End the pauses whose time has come. Whoever was away then is too late, and does it now."""
+    while ended := pauses.end_pauses(database):
+        for each in ended:
+            logger.info(
+                "pause.ended task=%s fires=%d skipped=%d missed=%d",
+                each.task, each.fires, each.skipped, each.missed,
+            )  # fmt: skip
 
 
 class Reaping:
@@ -41,6 +51,8 @@ class Reaping:
         self._looked_at = now
         if before is None or now - before > LAPSE:
             self._patient_until = now + GRACE
+        if holds:
+            end_pauses(self._database)
         if holds and now >= self._patient_until:
             reaped = reaper.reap(self._database, unclaimed_after=self._unclaimed_after)
             if reaped:

@@ -13,7 +13,7 @@ from taskcfg.celery import make_app
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.daemon.loop import LONGEST_PAUSE, Loop, Outage
 from taskcfg.daemon.membership import Membership
-from taskcfg.daemon.reaping import Reaping
+from taskcfg.daemon.reaping import Reaping, end_pauses
 from taskcfg.daemon.reconciler import Reconciler
 from taskcfg.dispatch.publisher import CeleryDispatcher
 from taskcfg.dispatch.relay import Relay
@@ -100,6 +100,7 @@ class Scheduler:
         if self._reconciler is not None and self._reconciler.run_once().problems:
             self._close()
             return 1
+        end_pauses(self._database)
         while self._firing.run_once() == 0:
             self._relay.run_once()
         while self._relay.run_once().sent:

@@ -12,8 +12,10 @@ from taskcfg.errors import count
 from taskcfg.problems import Position
 from taskcfg.reconcile.plan import Change, Create, Delete, FieldChange, Plan, Update, flattened
 from taskcfg.spec.duration import duration_text
+from taskcfg.spec.pause import Pause
 from taskcfg.spec.schedule import rfc3339
 from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.timetable import zone_named
 
 FORMAT_VERSION = "1.0"
 FILE_COLUMN = 58
@@ -32,8 +34,11 @@ DURATIONS = frozenset(
 )
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """Return the plan as lines without its last one: legend, then each change by name."""
+def plan_lines(plan: Plan, now: datetime | None = None) -> list[str]:
+    """Return the plan as lines without its last one: legend, then each change by name.
+
+    A day within a week of *now* is named by its weekday alone.
+    """
     if not plan.has_changes:
         return []
     used = {symbol(change) for change in plan.changes}
@@ -41,6 +46,8 @@ def plan_lines(plan: Plan) -> list[str]:
     lines = [f"Symbols: {legend}", ""]
     for change in by_name(plan):
         lines += change_lines(change, plan.source)
+        if change.name in plan.paused and not isinstance(change, Delete):
+            lines.append(_pause_line(plan.paused[change.name], change.spec.timezone, now))
     return [*lines, ""]
 
 
@@ -136,7 +143,7 @@ def plan_document(
         "base": {"revision": base_revision, "rows": rows},
         "resource_changes": sorted(changes, key=lambda change: str(change["address"])),
         "resource_drift": [],
-        "paused": [],
+        "paused": [pause_document(name, pause) for name, pause in plan.paused.items()],
         "summary": {
             "add": total.add,
             "change": total.change,
@@ -147,6 +154,12 @@ def plan_document(
         "has_changes": plan.has_changes,
         "errored": False,
     }
+
+
+def pause_document(name: str, pause: Pause) -> dict[str, Any]:
+    """Return one element of `paused`."""
+    until = None if pause.until is None else rfc3339(pause.until)
+    return {"task": name, "by": pause.by, "reason": pause.reason, "until": until}
 
 
 def change_document(change: Change) -> dict[str, Any]:
@@ -198,6 +211,15 @@ def _title(sign: str, text: str, position: Position | None) -> str:
     if position is None:
         return line
     return f"{line.ljust(FILE_COLUMN - 2)}  {position.file}:{position.line}"
+
+
+def _pause_line(pause: Pause, zone: str, now: datetime | None) -> str:
+    until = ""
+    if pause.until is not None:
+        local = pause.until.astimezone(zone_named(zone))
+        soon = now is not None and pause.until - now < timedelta(days=6)
+        until = f" until {local:%a %H:%M}" if soon else f" until {local:%a} {local.day} {local:%b %Y %H:%M}"
+    return f"      paused by {pause.by}{until}, {json.dumps(pause.reason, ensure_ascii=False)}: stays paused"
 
 
 def _declared(spec: TaskSpec) -> Iterator[FieldChange]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from taskcfg.reconcile.state import LiveTask
+from taskcfg.spec.pause import Pause
 from taskcfg.spec.task import TaskSpec, canonical_json
 
 
@@ -71,7 +72,8 @@ class Summary:
 class Plan:
     """The changes in the order they are carried out, and what they leave alone.
 
-    `live` is how many tasks the source had; `declared` how many the files declare.
+    `live` is how many tasks the source had; `declared` how many the files declare. `paused` are
+    the pauses over its tasks, by name, which no change ends.
     """
 
     source: str
@@ -79,6 +81,7 @@ class Plan:
     unchanged: tuple[str, ...]
     live: int
     declared: int
+    paused: Mapping[str, Pause] = field(default_factory=dict)
 
     @property
     def has_changes(self) -> bool:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from taskcfg.spec.due import decide
 from taskcfg.spec.fires import Advance, DueTask, message_of
+from taskcfg.spec.pause import settle
+from taskcfg.spec.policy import CatchUp
 from taskcfg.spec.timetable import timetable
 
 
@@ -24,6 +26,30 @@ def advance(task: DueTask, now: datetime) -> Advance:
         return Advance(task, decide(table, task.spec.policy, next_nominal_at=start, now=now, live=task.live))
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         return Advance(task, None, error=f"{type(error).__name__}: {error}")
+
+
+def advance_past_pause(task: DueTask, missed: CatchUp, end: datetime) -> Advance:
+    """Decide about what *task* missed before *end*, when its pause ends there. Never raises, as `advance`."""
+    try:
+        table = timetable(task.spec.schedule, task.spec.timezone)
+        message_of(task.spec)
+        start = table.next_after(_before(task))
+        if start is None or start >= end:
+            return Advance(task, None, resume_at=start)
+        return Advance(
+            task, settle(table, task.spec.policy.overlap, missed, start=start, end=end, live=task.live)
+        )
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        return Advance(task, None, error=f"{type(error).__name__}: {error}")
+
+
+def missed_since(task: DueTask, now: datetime) -> datetime | None:
+    """Return the first nominal time that *task* has missed until *now*, None when there is none to tell."""
+    try:
+        first = timetable(task.spec.schedule, task.spec.timezone).next_after(_before(task))
+    except (ValueError, ArithmeticError):
+        return None
+    return first if first is not None and first <= now else None
 
 
 def _before(task: DueTask) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -112,10 +112,11 @@ def _decision(
         raise ValueError("nothing is due")
     if last_missed is not None:
         last = max(last, last_missed)
-    return Decision(tuple(_with_overlap(due, policy.overlap, live)), span, last, table.next_after(last))
+    return Decision(tuple(with_overlap(due, policy.overlap, live)), span, last, table.next_after(last))
 
 
-def _with_overlap(due: list[datetime], overlap: Overlap, live: int) -> Iterator[DueFire]:
+def with_overlap(due: Iterable[datetime], overlap: Overlap, live: int) -> Iterator[DueFire]:
+    """Yield the fires at the times *due*, those that *overlap* does not let go as skipped."""
     if overlap.mode not in (OverlapMode.SKIP, OverlapMode.ALLOW) or overlap.limit is not None:
         raise ValueError(f"overlap `{overlap.document()}` is not supported by this version")
     for nominal in due:

@@ -92,10 +92,26 @@ def claim_due(connection: Connection, now: datetime, limit: int) -> Claimed:
 
 def claim_these(connection: Connection, now: datetime, ids: Collection[int]) -> Claimed:
     """Lock all the rows *ids*, waiting for those another pass holds, and return what of them is due."""
-    locking = select(_c.id).where(among(connection, _c.id, ids)).order_by(_c.id)
-    connection.execute(locking.with_for_update(key_share=True)).all()
+    lock(connection, ids)
     due = select(*_SELECTION).where(among(connection, _c.id, ids), _is_due(now))
     return _claimed(connection, list(connection.execute(due)), now)
+
+
+def claim_paused(connection: Connection, now: datetime, ids: Collection[int]) -> Claimed:
+    """Lock the paused ones of the rows *ids* and return those that would fire if they were not.
+
+    They stay locked; those that must not fire for another reason are `stopped`.
+    """
+    lock(connection, ids)
+    paused = exists().where(task_pause.c.task_config_id == _c.id)
+    rows = connection.execute(select(*_SELECTION).where(among(connection, _c.id, ids), paused)).all()
+    return _claimed(connection, rows, now, paused_too=True)
+
+
+def lock(connection: Connection, ids: Collection[int]) -> None:
+    """Lock the rows *ids*, waiting for those another transaction holds."""
+    locking = select(_c.id).where(among(connection, _c.id, ids)).order_by(_c.id)
+    connection.execute(locking.with_for_update(key_share=True)).all()
 
 
 def seconds_until_due(connection: Connection) -> float | None:
@@ -115,10 +131,12 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return or_(_c.next_fire_at <= now, _c.error_retry_at <= now)
 
 
-def _claimed(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> Claimed:
+def _claimed(
+    connection: Connection, rows: Sequence[Row[Any]], now: datetime, *, paused_too: bool = False
+) -> Claimed:
     due, unreadable, stopped, failing = [], [], [], {}
     for row in rows:
-        if row.retired_at is not None or not row.enabled or row.paused:
+        if row.retired_at is not None or not row.enabled or (row.paused and not paused_too):
             stopped.append(row.id)
             continue
         if row.error_reason is not None:

@@ -54,7 +54,7 @@ class EventFiring:
             if not claimed:
                 return EventPass(now, ())
             by = recording.Pass(self._identity(connection), self._node_id, now, claimed.failing)
-            _set_aside(connection, claimed)
+            set_aside(connection, claimed)
             if not claimed.due:
                 return EventPass(now, ())
             return EventPass(now, claimed.due, connection, by, stack.pop_all())
@@ -128,12 +128,13 @@ def materialise_due(connection: Connection, ids: Collection[int]) -> int:
     while batch := list(islice(rest, _BATCH)):
         while claimed := claims.claim_these(connection, now, batch):
             by = recording.Pass(database_uuid(connection), None, now, claimed.failing)
-            _set_aside(connection, claimed)
+            set_aside(connection, claimed)
             recording.record(connection, by, [advance(task, now) for task in claimed.due])
             recorded += len(claimed.due)
     return recorded
 
 
-def _set_aside(connection: Connection, claimed: Claimed) -> None:
+def set_aside(connection: Connection, claimed: Claimed) -> None:
+    """Take the rows that cannot be read, or must not fire, out of the firing order."""
     recording.quarantine(connection, claimed.unreadable)
     recording.stop(connection, claimed.stopped)

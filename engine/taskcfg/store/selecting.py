@@ -6,14 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, cast, select
+from sqlalchemy import Connection, Select, Text, cast, select
 
+from taskcfg.spec.pause import Pause
 from taskcfg.spec.selection import Selection
 from taskcfg.spec.task import TaskSpec, TaskState
 from taskcfg.store.bulk import among
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, labels_of, spec_of
-from taskcfg.store.tables import task_config, task_pause
-from taskcfg.store.task_list import TASKS_AND_PAUSES, Pause, task_state
+from taskcfg.store.tables import task_config
+from taskcfg.store.task_list import PAUSE_SELECTION, TASKS_AND_PAUSES, pause_of, task_state
 
 _c = task_config.c
 
@@ -49,12 +50,11 @@ def selected(connection: Connection, selection: Selection) -> list[Selected]:
 
 def declared(connection: Connection, ids: Collection[int]) -> list[Declared]:
     """Return the tasks *ids*, by name, but for rows that cannot be read."""
-    pause = (task_pause.c.paused_by, task_pause.c.reason.label("pause_reason"), task_pause.c.since)
-    query = select(*SPEC_SELECTION, *pause, task_pause.c.until).select_from(TASKS_AND_PAUSES)
+    query = select(*SPEC_SELECTION, *PAUSE_SELECTION).select_from(TASKS_AND_PAUSES)
     found = []
     for row in connection.execute(query.where(among(connection, _c.id, ids)).order_by(_c.name, _c.id)):
         try:
-            found.append(Declared(spec_of(row), _pause(row)))
+            found.append(Declared(spec_of(row), pause_of(row)))
         except UNREADABLE:
             continue
     return found
@@ -80,7 +80,3 @@ def _narrowed(connection: Connection, query: Select[Any], selection: Selection) 
     if selection.types:
         query = query.where(among(connection, _c.type, selection.types))
     return query
-
-
-def _pause(row: Row[Any]) -> Pause | None:
-    return Pause(row.paused_by, row.pause_reason, row.since, row.until) if row.paused_by else None

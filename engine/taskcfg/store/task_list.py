@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, select
 
+from taskcfg.spec.pause import Pause
+from taskcfg.spec.policy import CatchUp
 from taskcfg.spec.selection import LIVE_TASK_STATES as LIVE_TASK_STATES
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.task import TaskState as TaskState
@@ -17,14 +19,6 @@ from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
 from taskcfg.store.tables import schedule_event, task_config, task_execution, task_pause
 
 _c = task_config.c
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    by: str
-    reason: str
-    since: datetime
-    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +89,23 @@ def task_state() -> ColumnElement[str]:
 
 TASKS_AND_PAUSES = task_config.outerjoin(task_pause, task_pause.c.task_config_id == _c.id)
 
+PAUSE_SELECTION = (
+    task_pause.c.paused_by,
+    task_pause.c.reason.label("pause_reason"),
+    task_pause.c.since,
+    task_pause.c.until,
+    task_pause.c.missed,
+)
+"""What `pause_of` needs of a row."""
+
+
+def pause_of(row: Row[Any]) -> Pause | None:
+    """Return the pause in *row*, which selects `PAUSE_SELECTION`, if there is one."""
+    if row.paused_by is None:
+        return None
+    missed = CatchUp(row.missed) if row.missed in tuple(CatchUp) else CatchUp.NONE  # changed by hand
+    return Pause(row.paused_by, row.pause_reason, row.since, row.until, missed)
+
 
 def _query() -> Select[Any]:
     event, execution = schedule_event.c, task_execution.c
@@ -112,10 +123,7 @@ def _query() -> Select[Any]:
         _c.created_at,
         _c.updated_at,
         _c.retired_at,
-        task_pause.c.paused_by,
-        task_pause.c.reason.label("pause_reason"),
-        task_pause.c.since,
-        task_pause.c.until,
+        *PAUSE_SELECTION,
         task_state().label("state"),
         last_fire.order_by(event.created_at.desc(), event.id.desc())
         .limit(1)
@@ -134,7 +142,6 @@ def _task_row(row: Row[Any]) -> TaskRow:
         spec = spec_of(row)
     except UNREADABLE as unreadable:
         error = error or f"the row cannot be read: {type(unreadable).__name__}: {unreadable}"
-    pause = Pause(row.paused_by, row.pause_reason, row.since, row.until) if row.paused_by else None
     return TaskRow(
         id=row.id,
         name=row.name,
@@ -154,7 +161,7 @@ def _task_row(row: Row[Any]) -> TaskRow:
         last_nominal_at=row.last_nominal_at,
         last_fire_state=row.last_fire_state,
         last_execution_state=row.last_execution_state,
-        pause=pause,
+        pause=pause_of(row),
         created_at=row.created_at,
         updated_at=row.updated_at,
         retired_at=row.retired_at,
