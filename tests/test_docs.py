@@ -1,5 +1,7 @@
 """The documents say what is so: every command, flag, setting and exit code, and nothing that is not there."""
 
+import ast
+import inspect
 import re
 from dataclasses import MISSING, fields
 from datetime import timedelta
@@ -10,6 +12,7 @@ import pytest
 
 from pages import commands, flags, read, rows
 from taskcfg import errors
+from taskcfg.control import documents
 from taskcfg.errors import TaskcfgError
 from taskcfg.settings import READERS, Settings, load_settings
 from taskcfg.spec.duration import duration_text
@@ -92,3 +95,32 @@ def test_every_error_code_is_listed_with_its_exit_code() -> None:
         "usage": 64,
         "internal_error": 1,
     }
+
+
+def keys_returned(function: str) -> set[str]:
+    """Return the keys of the mapping that a function of `taskcfg.control.documents` returns."""
+    tree = ast.parse(inspect.getsource(documents))
+    (body,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    returned = next(node.value for node in ast.walk(body) if isinstance(node, ast.Return))
+    assert isinstance(returned, ast.Dict)
+    return {key.value for key in returned.keys if isinstance(key, ast.Constant)}
+
+
+@pytest.mark.parametrize(
+    ("command", "function"),
+    [
+        ("validate", "problem_document"),
+        ("list", "task_document"),
+        ("show", "task_details"),
+        ("run", "requested_document"),
+        ("history", "execution_document"),
+        ("events", "fire_document"),
+        ("status", "source_document"),
+        ("status", "scheduler_document"),
+        ("status", "worker_document"),
+    ],
+)
+def test_every_key_of_a_command_s_json_is_shown(command: str, function: str) -> None:
+    said = sections(read("commands.md"))[command]
+
+    assert sorted(key for key in keys_returned(function) if f'"{key}"' not in said) == []
