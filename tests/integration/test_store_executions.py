@@ -346,6 +346,44 @@ class TestTheParentProcess:
         begin(records, delivered(again))
 
 
+class TestADroppedMessage:
+    """A worker got a message whose task it does not know; Celery drops it."""
+
+    @pytest.mark.parametrize(
+        "noted", [True, False], ids=["after the relay's note", "before the relay's note"]
+    )
+    def test_the_fire_says_so_until_somebody_starts_it(
+        self, world: World, records: ExecutionRecords, noted: bool
+    ) -> None:
+        world.add(make_spec())
+        (fire,) = world.let_fire()
+        if noted:
+            world.publish([fire])
+
+        records.explain(delivered(fire), "nobody here knows it")
+        if not noted:
+            world.publish([fire])
+        told = world.event()
+        begin(records, delivered(fire))
+
+        assert (told.state, told.reason) == ("published", "nobody here knows it")
+        assert told.published_at is not None
+        assert (world.event().state, world.event().reason) == ("published", None)
+
+    def test_a_fire_that_runs_or_has_ended_is_left_alone(
+        self, world: World, records: ExecutionRecords
+    ) -> None:
+        fire = published(world)
+        started = begin(records, delivered(fire))
+        records.explain(delivered(fire), "nobody here knows it")
+        running = world.event().reason
+        records.finish(started.execution_id, DONE)
+
+        records.explain(delivered(fire), "nobody here knows it")
+
+        assert (running, world.event().state, world.event().reason) == (None, "done", None)
+
+
 def test_a_late_end_of_an_attempt_that_was_taken_for_lost_changes_nothing(
     world: World, records: ExecutionRecords
 ) -> None:

@@ -102,6 +102,18 @@ def test_a_failure_without_attempts_left_ends_the_fire(project):
     assert project.world.event().state == "done"
 
 
+def test_a_fire_whose_task_no_worker_knows_says_so_and_waits(project):
+    project.start_worker()
+    fire = project.fire("celery", task="theirs.forgotten", args=[], kwargs={})
+    project.publish(fire)
+
+    event = eventually(lambda: next((each for each in project.world.events() if each.reason), None))
+
+    worker = project.boots()[0].name
+    assert event.reason == f"worker {worker} does not know the Celery task `theirs.forgotten`"
+    assert (event.state, project.states(fire)) == ("published", [])
+
+
 def test_a_body_that_exits_its_process_has_failed_and_the_worker_goes_on(project):
     project.start_worker()
     fire, after = project.fire(how="exit"), project.fire()

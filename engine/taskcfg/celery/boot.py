@@ -57,7 +57,7 @@ class Boot:
         self._clock = clock or SystemClock()
         self._consumer: Any = None
         self._registered: frozenset[str] | None = None
-        self._ends: deque[tuple[Dispatched, Outcome]] = deque()
+        self._ends: deque[tuple[Dispatched, Outcome | str]] = deque()
         self._woken = threading.Event()
         self._stopping = False
         self._away = False
@@ -73,6 +73,11 @@ class Boot:
     def conclude(self, dispatched: Dispatched, outcome: Outcome) -> None:
         """Have it written down that an attempt of a dead pool process ended. Does not wait."""
         self._ends.append((dispatched, outcome))
+        self._woken.set()
+
+    def unknown(self, dispatched: Dispatched, reason: str) -> None:
+        """Have it written down why a message was dropped unseen by the gate. Does not wait."""
+        self._ends.append((dispatched, reason))
         self._woken.set()
 
     def end(self) -> None:
@@ -102,13 +107,18 @@ class Boot:
         return self._clock.monotonic() + (RETRY if self._away else self._heartbeat.total_seconds())
 
     def _write_end(self) -> None:
-        dispatched, outcome = self._ends[0]
+        dispatched, end = self._ends[0]
         try:
-            self._records.finish_dispatch(dispatched, outcome)
+            if isinstance(end, Outcome):
+                self._records.finish_dispatch(dispatched, end)
+                said, reason = str(end.state), end.error
+            else:
+                self._records.explain(dispatched, end)
+                said, reason = "unknown", end
         except Exception:
             logger.exception("child.unrecorded event=%s", dispatched.event_id)
         else:
-            logger.warning("child.%s event=%s reason=%r", outcome.state, dispatched.event_id, outcome.error)
+            logger.warning("child.%s event=%s reason=%r", said, dispatched.event_id, reason)
         self._ends.popleft()
 
     def _try_to_beat(self) -> None:

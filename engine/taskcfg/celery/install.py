@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals
+from celery.app.task import Context
 from celery.worker import state
 
 from taskcfg import transport
@@ -66,6 +67,7 @@ def install(app: Celery, settings: Settings | None = None, *, serve_all: bool = 
     signals.worker_shutdown.connect(installation.on_shutdown, weak=False)
     signals.task_failure.connect(installation.on_failure, weak=False)
     signals.task_retry.connect(installation.on_retry, weak=False)
+    signals.task_unknown.connect(installation.on_unknown, weak=False)
     signals.task_revoked.connect(installation.on_revoked, weak=False)
     return installation
 
@@ -198,6 +200,16 @@ class Installation:
             self._conclude(request, ExecutionState.TIMED_OUT, f"killed at its hard limit: {error}")
         else:
             self._conclude(request, ExecutionState.LOST, f"its worker process died: {error}")
+
+    def on_unknown(self, sender: Any, message: Any, name: str, **_: Any) -> None:
+        """In the parent: Celery dropped a message whose task nobody registered here."""
+        if sender.app is self._app and self._boot is not None:
+            request = Context(message.headers or {}, hostname=sender.hostname)
+            dispatched = dispatched_of(request, self._boot.id)
+            if dispatched is not None:
+                self._boot.unknown(
+                    dispatched, f"worker {sender.hostname} does not know the Celery task `{name}`"
+                )
 
     def on_revoked(self, request: Any, terminated: bool, **_: Any) -> None:
         if terminated:

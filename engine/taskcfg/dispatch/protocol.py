@@ -63,3 +63,7 @@ class Records(Protocol):
     def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> None:
         """The same, for the parent process, which knows a killed child only by its message.
         Does nothing when the attempt is not running any more."""
+
+    def explain(self, dispatched: Dispatched, reason: str) -> None:
+        """Write down why a worker dropped the message: the fire stays published, until somebody
+        starts it or it is published again. Does nothing when it was started, or is not there."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, exists, func, select, update
 
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.errors import DatabaseUnavailable
@@ -20,11 +20,13 @@ from taskcfg.spec.fires import (
     Started,
 )
 from taskcfg.store.closing import close_execution
+from taskcfg.store.columns import db_now, is_one_of
 from taskcfg.store.database import writing
 from taskcfg.store.ids import new_id
 from taskcfg.store.settings_table import database_uuid
 from taskcfg.store.starting import recorded_start, start_execution
 from taskcfg.store.tables import schedule_event, task_execution
+from taskcfg.store.text import storable
 
 logger = logging.getLogger("taskcfg.store")
 
@@ -91,6 +93,16 @@ class ExecutionRecords:
 
         self._patiently(step)
 
+    def explain(self, dispatched: Dispatched, reason: str) -> None:
+        """Write down why a worker dropped the message: the fire stays published, until somebody
+        starts it or it is published again. Does nothing when it was started, or is not there."""
+
+        def step() -> None:
+            with writing(self._database) as connection:
+                connection.execute(_not_started(dispatched).values(_dropped(reason)))
+
+        self._patiently(step)
+
     def _identity(self, connection: Connection) -> UUID:
         if self._database_id is None:
             self._database_id = database_uuid(connection)
@@ -126,6 +138,25 @@ def _put_back(connection: Connection, dispatched: Dispatched) -> None:
         )
         .values(state=EventState.PENDING.value, node_id=None, epoch=_e.epoch + 1, next_attempt_at=None)
     )
+
+
+def _not_started(dispatched: Dispatched) -> Update:
+    return update(schedule_event).where(
+        _e.id == dispatched.event_id,
+        _e.dispatch_no == dispatched.dispatch_no,
+        is_one_of(_e.state, EventState.PENDING, EventState.PUBLISHED),
+        ~exists().where(_same_attempt(dispatched)),
+    )
+
+
+def _dropped(reason: str) -> dict[str, Any]:
+    # A worker can be faster than the relay's own note of having published.
+    published_at = func.coalesce(_e.published_at, db_now())
+    return {
+        "state": EventState.PUBLISHED.value,
+        "published_at": published_at,
+        "reason": storable(reason, longest=1_000),
+    }
 
 
 def _same_attempt(dispatched: Dispatched) -> ColumnElement[bool]:
