@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from taskcfg.control.doctor import clock_agrees, clocks_compared, workers_alive
+from taskcfg.control.doctor import clock_agrees, clocks_compared, secrets_used, workers_alive
 from taskcfg.control.findings import Level, zone_data
 from taskcfg.store.database import open_database
 from taskcfg.store.nodes import NodeRow
-from taskcfg.testing import FakeClock
+from taskcfg.testing import FakeClock, make_spec
 
 NOW = datetime(2026, 3, 29, tzinfo=UTC)
 
@@ -77,3 +77,12 @@ def test_queues_are_served_by_those_alive_together() -> None:
     assert workers_alive([worker()], tasks).level is Level.OK
     assert workers_alive([worker("celery"), worker("slow", alive=False)], tasks).level is Level.FAIL
     assert workers_alive([worker("slow", alive=False)], {}).level is Level.WARN
+
+
+def test_the_secrets_that_live_tasks_need_are_named() -> None:
+    params = [{"a": "${secret:TOKEN}"}, {"b": ["$${secret:LITERAL}"]}, {"c": {"d": "x ${secret:KEY}"}}]
+
+    [found] = secrets_used(make_spec(params=each) for each in params)
+
+    assert (found.check, found.level, found.reason) == ("secrets", "ok", "workers need 2 secrets: KEY, TOKEN")
+    assert list(secrets_used([make_spec()])) == []

@@ -165,3 +165,11 @@ def test_params_are_stored_under_the_names_they_are_written_with() -> None:
 
     assert stored["json"] == [1] and stored["expect_status"] == [204] and stored["timeout"] == 30
     assert HttpParams.model_validate(stored).model_dump(mode="json") == stored
+
+
+def test_a_url_with_a_secret_is_looked_at_on_the_worker() -> None:
+    assert HttpParams(url="${secret:WEBHOOK}").url == "${secret:WEBHOOK}"
+    assert HttpParams(url="https://host:${secret:PORT}/").url.startswith("https://host:")
+    with pytest.raises(ValidationError) as caught:
+        HttpParams(url="no-url-and-hunter2x")
+    assert "hunter2x" not in str(caught.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,8 @@ from taskcfg.dispatch.reach import reach_broker
 from taskcfg.errors import DatabaseUnavailable, SchemaMismatch, TaskcfgError, count
 from taskcfg.settings import Settings
 from taskcfg.spec.fires import is_gated
+from taskcfg.spec.secrets import secret_names
+from taskcfg.spec.task import TaskSpec
 from taskcfg.store import schema
 from taskcfg.store.database import Engine, database_time, open_database, reading
 from taskcfg.store.nodes import SCHEDULER, WORKER, NodeRow, known_nodes
@@ -80,8 +82,16 @@ def _living(database: Engine, app: Any) -> Iterator[Finding]:
         workers = known_nodes(connection, WORKER)
     yield schedulers_alive(schedulers, live=len(tasks))
     yield workers_alive(workers, _by_queue(tasks, app))
+    yield from secrets_used(task.spec for task in tasks if task.spec)
     if app is not None:
         yield from visibility(app, tasks)
+
+
+def secrets_used(live: Iterable[TaskSpec]) -> Iterator[Finding]:
+    """Which secrets the workers need. Whether they have them, only they know."""
+    names = sorted(frozenset[str]().union(*(secret_names(dict(spec.params)) for spec in live)))
+    if names:
+        yield ok("secrets", f"workers need {count(len(names), 'secret')}: {', '.join(names)}")
 
 
 def visibility(app: Any, tasks: Sequence[TaskRow]) -> Iterator[Finding]:
