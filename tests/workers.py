@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from celery import Celery
 from sqlalchemy import Engine
 
 from services import children
@@ -151,12 +152,25 @@ class Project:
             [sys.executable, "-c", RUN, json.dumps({"concurrency": 1, **arguments})], env, ready
         )
 
-    def start_their_worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker of a user's own Celery app, as a user does."""
-        text = THEIR_APP.replace("{broker_url}", self.settings["broker_url"])
-        (self.folder / "theirs.py").write_text(text)
+    def start_their_worker(
+        self,
+        *words: str,
+        text: str = THEIR_APP,
+        module: str = "theirs",
+        env: dict[str, str] | None = None,
+        ready: bool = True,
+    ) -> subprocess.Popen[bytes]:
+        """Start `celery worker` with *words* for a user's own app, whose module has this *text*."""
+        (self.folder / f"{module}.py").write_text(text.replace("{broker_url}", self.settings["broker_url"]))
         celery = str(Path(sys.executable).with_name("celery"))
-        return self._start([celery, "-A", "theirs", "worker", "-c", "1", "-l", "info"], None, True)
+        command = [celery, "-A", module, "worker", "-l", "info", *(words or ("-c", "1"))]
+        return self._start(command, env, ready)
+
+    def send(self, name: str, *args: Any, **options: Any) -> None:
+        """Send a message of the user's own, which is none of ours."""
+        app = Celery("client", broker=self.settings["broker_url"], set_as_current=False)
+        with app.connection_for_write() as connection:
+            app.send_task(name, args, connection=connection, **options)
 
     def _start(self, command: list[str], env: dict[str, str] | None, ready: bool) -> subprocess.Popen[bytes]:
         known = len(self.boots()) if ready else 0

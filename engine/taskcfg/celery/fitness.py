@@ -20,8 +20,12 @@ PREFORK = ("prefork", "processes")
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something about the app that its owner should know. `broken`: fires do not run as they are."""
+    """Something about the app that its owner should know; `about` names it in one word.
 
+    `broken`: fires do not run as they are.
+    """
+
+    about: str
     reason: str
     hint: str
     broken: bool = False
@@ -65,6 +69,7 @@ def broker_differs(app: Celery, settings: Settings) -> Remark | None:
     if here == there:
         return None
     return Remark(
+        "broker",
         f"taskcfg publishes to {maybe_sanitize_url(there)}, and this app's workers read from"
         f" {maybe_sanitize_url(here)}",
         "leave `broker_url` away and name the app in `celery_app`, or give both the same URL",
@@ -78,17 +83,20 @@ def remarks(app: Celery, pool: str | None = None) -> Iterator[Remark]:
     pool = pool or str(conf.worker_pool)
     if pool.partition(":")[0].rpartition(".")[2] not in PREFORK:
         yield Remark(
+            "pool",
             f"the pool `{pool}` cannot stop a task: `timeout` is not kept there, nor is a fire cancelled",
             "use the prefork pool where timeouts matter",
         )
     if conf.task_serializer not in _accepted(conf):
         yield Remark(
+            "content",
             f"`accept_content` has not `{conf.task_serializer}`, in which the app sends",
             "its workers refuse every message of it: add it",
             broken=True,
         )
     if conf.task_acks_late and not _acknowledges_ends(conf):
         yield Remark(
+            "acks",
             "`task_acks_on_failure_or_timeout` is off: a fire's message goes back to the queue when it fails",
             "nothing runs twice, since taskcfg refuses the copy; but every failure is said twice in the log",
         )
@@ -102,6 +110,7 @@ def short_visibility(app: Celery, longest: float) -> Remark | None:
     if visibility > longest:
         return None
     return Remark(
+        "redis",
         f"Redis hands a message out again after {visibility:g} s, and a task may take {longest:g} s",
         "set `visibility_timeout` in `broker_transport_options` above the longest `timeout`;"
         " taskcfg refuses the copies of its own fires, your other messages run twice",

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -20,7 +20,7 @@ from taskcfg import transport
 from taskcfg.celery.app import add_types
 from taskcfg.celery.boot import Boot
 from taskcfg.celery.fitness import broker_differs, remarks
-from taskcfg.celery.queues import Serving
+from taskcfg.celery.queues import Serving, Wanted
 from taskcfg.dispatch.gate import Gate, dispatched_of
 from taskcfg.dispatch.gated import gate_tasks
 from taskcfg.dispatch.secret_source import SecretSource
@@ -31,7 +31,6 @@ from taskcfg.store import schema
 from taskcfg.store.database import Engine, open_database
 from taskcfg.store.executions import ExecutionRecords
 from taskcfg.store.ids import new_id
-from taskcfg.store.queues import queues_of_live_tasks
 from taskcfg.types.registry import types_of
 from taskcfg.types.surroundings import work_under
 
@@ -166,7 +165,7 @@ class Installation:
             _look_after_pool(sender)
             self._boot.begin(sender)
             if self._serve_all:
-                wanted = partial(queues_of_live_tasks, self.database)
+                wanted = Wanted(self._app, self.database)
                 self._serving = Serving(self._app, wanted, self.settings.worker_heartbeat)
                 self._serving.begin(sender)
 
@@ -234,8 +233,8 @@ class Installation:
 
     def _say_what_is_wrong(self, consumer: Any) -> None:
         """Only now: before, Celery had not set up logging yet."""
-        for error in self._unfit:
-            logger.error("worker.unfit reason=%r hint=%r", error.message, error.hint)
+        for message, hint in dict.fromkeys((error.message, error.hint) for error in self._unfit):
+            logger.error("worker.unfit reason=%r hint=%r", message, hint)
         pool = consumer.controller.pool_cls.__module__
         differs = None if self._boot is None else broker_differs(self._app, self.settings)
         for remark in (*filter(None, [differs]), *remarks(self._app, pool)):

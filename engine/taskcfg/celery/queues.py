@@ -10,7 +10,10 @@ from typing import Any
 
 from celery import Celery
 
+from taskcfg.dispatch.route import QueueMissing, Router
 from taskcfg.errors import DatabaseUnavailable
+from taskcfg.store.database import Engine
+from taskcfg.store.queues import celery_tasks_without_queue, queues_of_live_tasks
 
 logger = logging.getLogger("taskcfg.worker")
 
@@ -81,6 +84,26 @@ class Serving:
     def _refuse(self, name: str, error: Exception) -> None:
         logger.warning("queue.refused queue=%.100s reason=%r", name, f"{type(error).__name__}: {error}")
         self._refused.add(name)
+
+
+class Wanted:
+    """The queues to which the fires of live tasks go: those they name, and those of *app*'s routing."""
+
+    def __init__(self, app: Celery, database: Engine) -> None:
+        self._app = app
+        self._database = database
+        self._router = Router(app)
+
+    def __call__(self) -> frozenset[str]:
+        """Raises DatabaseUnavailable."""
+        routed = (self._routed(name) for name in celery_tasks_without_queue(self._database))
+        return queues_of_live_tasks(self._database) | {queue for queue in routed if queue is not None}
+
+    def _routed(self, name: str) -> str | None:
+        try:
+            return self._router.route(name, self._app.tasks.get(name), {}, (), {}).queue_name
+        except QueueMissing:
+            return None  # the relay says so, at each fire
 
 
 def served_by(consumer: Any) -> frozenset[str] | None:

@@ -34,12 +34,12 @@ def _findings(app: Any, settings: Settings, theirs: str) -> Iterator[Finding]:
     yield ok(CHECK, f"{settings.celery_app}, tasks: {own}")
     if not settings.their_broker and (used := their_url(app)) != theirs:
         yield warn(
-            CHECK,
+            "app_broker",
             f"`broker_url` goes before the app's own: fires go to {used}, `celery -A` reads {theirs}",
             "leave `broker_url` away, unless the workers are started by `taskcfg worker`",
         )
     for remark in remarks(app):
-        yield (fail if remark.broken else warn)(CHECK, remark.reason, remark.hint)
+        yield (fail if remark.broken else warn)(f"app_{remark.about}", remark.reason, remark.hint)
 
 
 class DefaultQueues:

@@ -100,7 +100,7 @@ def visibility(app: Any, tasks: Sequence[TaskRow]) -> Iterator[Finding]:
     longest = max((timeout.total_seconds() for timeout in timeouts), default=0.0)
     remark = short_visibility(app, longest)
     if remark is not None:
-        yield warn("celery_app", remark.reason, remark.hint)
+        yield warn(f"app_{remark.about}", remark.reason, remark.hint)
 
 
 def broker(settings: Settings) -> Finding:

@@ -13,6 +13,7 @@ from taskcfg.clock import Clock
 from taskcfg.control.documents import requested_document
 from taskcfg.control.names import choose_to_act
 from taskcfg.errors import InvalidParams
+from taskcfg.problems import Severity
 from taskcfg.source.findings import did_you_mean
 from taskcfg.source.wording import worded
 from taskcfg.spec.fires import LIVE_STATES, EventState, ExecutionState
@@ -110,11 +111,15 @@ def look_again(database: Engine, requested: Sequence[Requested]) -> list[Request
 def _with_params(task: Runnable, params: Mapping[str, Any], registry: Registry) -> Runnable:
     task_type = registry.named(task.spec.type)
     try:
-        return replace(task, params=task_type.canonical_params(_laid_over(task.spec.params, params)))
+        changed = task_type.canonical_params(_laid_over(task.spec.params, params))
     except ValidationError as error:
         raise _misfit(task.spec.name, task_type, error) from error
     except ValueError as error:
         raise InvalidParams(task.spec.name, [str(error)]) from error
+    misfits = registry.misfits(replace(task.spec, params=changed))
+    if any(misfit.severity is Severity.ERROR for misfit in misfits):
+        raise InvalidParams(task.spec.name, [f"{misfit.field}: {misfit.message}" for misfit in misfits])
+    return replace(task, params=changed)
 
 
 def _misfit(name: str, task_type: TaskType, error: ValidationError) -> InvalidParams:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, Text, cast, select
 
-from taskcfg.spec.fires import is_gated
+from taskcfg.spec.fires import celery_task_name, is_gated
 from taskcfg.store.database import reading
 from taskcfg.store.tables import task_config
 
@@ -23,3 +23,19 @@ def queues_of_live_tasks(database: Engine) -> frozenset[str]:
         queues = set(connection.scalars(select(_c.queue).where(named, ~_MAYBE_UNGATED).distinct()))
         maybe = connection.execute(select(_c.queue, _c.type, _c.params).where(named, _MAYBE_UNGATED))
         return frozenset(queues | {row.queue for row in maybe if is_gated(row.type, row.params)})
+
+
+def celery_tasks_without_queue(database: Engine) -> frozenset[str]:
+    """Return the names of the Celery tasks whose fires go wherever the app's routing sends them.
+
+    Of live tasks; those of foreign workers are left out. Raises DatabaseUnavailable.
+    """
+    unnamed = _c.retired_at.is_(None) & _c.queue.is_(None)
+    theirs = _c.type == "celery"
+    with reading(database) as connection:
+        types = connection.scalars(select(_c.type).where(unnamed, ~theirs).distinct())
+        names = {celery_task_name(type_name) for type_name in types}
+        task = _c.params["task"].as_string()
+        names |= set(connection.scalars(select(task).where(unnamed, theirs, ~_MAYBE_UNGATED).distinct()))
+        maybe = connection.execute(select(_c.type, _c.params).where(unnamed, _MAYBE_UNGATED))
+        return frozenset(names | {row.params["task"] for row in maybe if is_gated(row.type, row.params)})
