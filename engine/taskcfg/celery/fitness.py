@@ -62,8 +62,8 @@ def their_url(app: Celery) -> str:
 
 
 def broker_differs(app: Celery, settings: Settings) -> Remark | None:
-    """Say that fires go where *app*'s workers do not look. Not after `use_broker`."""
-    if settings.celery_app is not None and "broker_url" not in settings.given:
+    """Say that fires go where *app*'s workers do not look, as far as this process's settings tell."""
+    if "broker_url" not in settings.given:
         return None
     here, there = app.connection_for_read().as_uri(), Connection(settings.broker_url).as_uri()
     if here == there:

@@ -160,7 +160,6 @@ class Installation:
     def on_ready(self, sender: Any, **_: Any) -> None:
         if sender.app is not self._app:
             return
-        self._say_what_is_wrong(sender)
         if self._boot is not None:
             _look_after_pool(sender)
             self._boot.begin(sender)
@@ -168,6 +167,7 @@ class Installation:
                 wanted = Wanted(self._app, self.database)
                 self._serving = Serving(self._app, wanted, self.settings.worker_heartbeat)
                 self._serving.begin(sender)
+        self._say_what_is_wrong(sender)
 
     def on_shutdown(self, sender: Any, **_: Any) -> None:
         if sender.app is self._app:
