@@ -10,7 +10,9 @@ import pytest
 
 from acceptance.project import Project, command
 from pages import COMING, blocks, commands, examples, pattern, read
+from taskcfg import Taskcfg
 from taskcfg.source.loader import load_text
+from taskcfg.store.history import Wanted
 from taskcfg.types.registry import Registry
 
 PAGE = read("operating.md")
@@ -25,6 +27,25 @@ def test_the_console_examples_do_what_they_show(project: Project) -> None:
         shell = project.start("-c", line, program="/bin/sh", env=path)
         shell.process.wait(60)
         assert re.fullmatch(pattern(shown), shell.out, re.DOTALL), str(shell)
+
+
+def test_the_python_example_does_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks.d").mkdir()
+    (tmp_path / "tasks.d" / "ping.yaml").write_text(TASK)
+    with Taskcfg() as project:
+        project.upgrade_schema()
+        project.apply()
+        (code,) = blocks(PAGE, "python")
+
+        exec(code, {})
+        exec(code, {})
+        events = project.events(Wanted()).rows
+
+    assert capsys.readouterr().out == "ping paused None\n" * 2
+    assert [event.kind for event in events] == ["manual"]
 
 
 def shown_lines() -> list[str]:
