@@ -6,10 +6,12 @@ import gc
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from taskcfg_cli import options
+from taskcfg_cli import completion, options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.exit_codes import ExitCode
 
@@ -66,6 +68,14 @@ class Commands(click.Group):
             ctx.fail(_no_such_command(args[0]))
         return args[0], command, args[1:]
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """Offer the commands without importing any."""
+        if incomplete[:1] in ("-", "/"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)
+        ]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -119,6 +129,8 @@ def main() -> int:
     except (KeyboardInterrupt, click.Abort):
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 the last door: it is shown, never swallowed
+        if completion.ASKED in os.environ:  # but not into the line that somebody is typing
+            return ExitCode.ERROR
         from taskcfg_cli.report import report
 
         return report(error, invocation, sys.argv[1:])

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from taskcfg_cli import completion
 from taskcfg_cli.context import Invocation
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -130,7 +131,12 @@ def selectors(*, required: bool = False, states: bool = True) -> Callable[[F], F
 
 def _selectors(required: bool, states: bool) -> list[Callable[[Any], Any]]:
     given: list[Callable[[Any], Any]] = [
-        click.argument("names", nargs=-1, metavar="NAME..." if required else "[NAME]..."),
+        click.argument(
+            "names",
+            nargs=-1,
+            metavar="NAME..." if required else "[NAME]...",
+            shell_complete=completion.task_names,
+        ),
         click.option(
             "-l",
             "--label",
@@ -138,10 +144,16 @@ def _selectors(required: bool, states: bool) -> list[Callable[[Any], Any]]:
             type=LabelSelector(),
             multiple=True,
             metavar="SELECTOR",
+            shell_complete=completion.label_keys,
             help="By label: team=platform, tier!=2, 'team in (a,b)', key, !key; comma is and.",
         ),
         click.option(
-            "--type", "types", multiple=True, metavar="TYPE", help="Of this type; may be given again."
+            "--type",
+            "types",
+            multiple=True,
+            metavar="TYPE",
+            shell_complete=completion.type_names,
+            help="Of this type; may be given again.",
         ),
     ]
     if states:

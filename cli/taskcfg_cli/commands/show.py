@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taskcfg_cli import options
+from taskcfg_cli import completion, options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.render.json import print_json
 
@@ -18,7 +18,7 @@ SAID_ABOVE = ("type", "description", "timezone")
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.task_names)
 @options.output()
 @options.settings("database_url")
 @options.general

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,12 @@ def declared(connection: Connection, ids: Collection[int]) -> list[Declared]:
         except UNREADABLE:
             continue
     return found
+
+
+def labels_by_name(connection: Connection) -> dict[str, Mapping[str, str]]:
+    """Return the labels of every live task, by name and in its order."""
+    query = select(_c.name, cast(_c.labels, Text)).where(_c.retired_at.is_(None)).order_by(_c.name)
+    return {name: labels_of(labels) for name, labels in connection.execute(query)}
 
 
 def names_by_life(connection: Connection) -> dict[str, bool]:
