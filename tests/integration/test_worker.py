@@ -206,6 +206,25 @@ def test_a_worker_of_a_users_own_app_runs_fires_once_it_is_installed_there(proje
     eventually(lambda: project.log.count("execution.refused") == 3)
 
 
+def test_a_worker_of_a_users_own_app_logs_no_secret_that_its_task_returns_or_raises(project):
+    (project.folder / "TOKEN").write_text('hunter2-"x"\n')
+    project.configure(secrets_dir=str(project.folder))
+    project.start_their_worker()
+    good = project.fire("celery", task="theirs.add", args=["a ", "${secret:TOKEN}"], kwargs={})
+    bad = project.fire(
+        "celery", task="theirs.add", args=[{"${secret:TOKEN}": 1}, "${secret:TOKEN}"], kwargs={}
+    )
+    project.publish(good, bad)
+
+    [row] = project.until(good, ["succeeded"])
+    project.until(bad, ["failed"])
+
+    assert row.result == "a ***"
+    eventually(lambda: "succeeded in" in project.log and "raised unexpected" in project.log)
+    assert "'a ***'" in project.log
+    assert "hunter2" not in project.log + repr(project.world.executions())
+
+
 def test_a_worker_serves_the_queues_of_live_tasks_also_those_that_come_later(project, queue_prefix):
     project.configure(worker_heartbeat=0.3)
     early = project.fire(queue=f"{queue_prefix}early")

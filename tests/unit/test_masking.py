@@ -89,6 +89,12 @@ def test_text_without_a_secret_stays_as_it_is(text: str, secret: str) -> None:
     assert Mask().text(text) == text
 
 
+def test_what_a_percent_encoded_secret_means_is_hidden_too() -> None:
+    login = base64.b64encode(b"me:p@ss/word").decode()
+
+    assert Mask(["p%40ss%2Fword"]).text(f"p@ss/word p%40ss%2Fword {login}").count("***") == 3
+
+
 def test_secrets_that_overlap_are_hidden_together() -> None:
     assert Mask(["abcd", "cdefgh"]).text("<abcdefgh>") == "<***>"
 

@@ -7,6 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote
 
 HIDDEN = "***"
 
@@ -20,9 +21,9 @@ _SHORTEST_CORE = 5
 class Mask:
     """Replaces each of some secrets by `***`: as it is, line by line, and escaped or encoded.
 
-    It knows the escapes of JSON and of Python's `repr`, also one in the other, percent-encoding and
-    base64. A secret of less than 4 characters is hidden only where it stands as a word. Empty ones
-    are not. No masked text holds a longer secret.
+    It knows the escapes of JSON and of Python's `repr`, also one in the other, percent-encoding (and
+    what a percent-encoded secret means) and base64. A secret of less than 4 characters is hidden
+    only where it stands as a word. Empty ones are not. No masked text holds a longer secret.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -80,11 +81,13 @@ class Mask:
 
 
 def _parts(secret: str) -> set[str]:
-    """Return what is to be hidden of *secret*: the whole, and of several lines each that tells something."""
+    """Return what is to be hidden of *secret*: the whole, and of several lines each that says anything.
+
+    One that is percent-encoded, for a URL, is decoded by whoever connects.
+    """
+    wholes = {secret, secret.strip(), unquote(secret)}
     lines = {line.strip() for line in secret.splitlines()}
-    return {part for part in {secret, secret.strip()} if part} | {
-        line for line in lines if len(line) >= SHORTEST
-    }
+    return {part for part in wholes if part} | {line for line in lines if len(line) >= SHORTEST}
 
 
 def _covered(text: str, spans: list[tuple[int, int]]) -> str:
