@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from stored import opened
+from taskcfg.celery import make_app
+from taskcfg.dispatch.publisher import CeleryDispatcher
 from taskcfg.spec.policy import Overlap, OverlapMode, Policy
+from taskcfg.types.registry import Registry
 from waiting import eventually
 from workers import Project
 
@@ -169,6 +172,40 @@ def test_a_killed_process_is_noticed_also_where_celery_gives_the_message_back(pr
 
     rows = project.until(again, ["retrying", "succeeded"])
     assert [(row.dispatch_no, row.celery_retry) for row in rows] == [(1, 0), (1, 1)]
+
+
+def test_taskcfg_worker_runs_the_app_with_its_own_queues_and_those_of_its_routing(project, queue_prefix):
+    routes = f'app.conf.task_routes = {{"theirs.shared": {{"queue": "{queue_prefix}routed"}}}}\n'
+    (project.folder / "theirs.py").write_text(
+        their_app(queue_prefix).replace("{broker_url}", project.settings["broker_url"]) + routes
+    )
+    project.configure(celery_app="theirs:app", worker_heartbeat=0.3)
+    quorum = project.fire("celery", task="theirs.based", args=["q"], kwargs={}, queue=f"{queue_prefix}quorum")
+    routed = project.fire("celery", task="theirs.shared", args=["r"], kwargs={})
+    ours = project.fire(queue=f"{queue_prefix}plain")
+    foreign = project.fire(
+        "celery",
+        task="elsewhere",
+        args=[],
+        kwargs={},
+        gate=False,
+        queue=f"{queue_prefix}foreign",
+        policy=ALLOW,
+    )
+    project.start_worker()
+    eventually(lambda: f"{queue_prefix}routed" in (project.boots()[0].queues or ()))
+    app = make_app(project.read_settings(), Registry())
+    app.conf.task_routes = {"theirs.shared": {"queue": f"{queue_prefix}routed"}}
+    dispatcher = CeleryDispatcher(app)
+    project.world.outbox.record(list(zip([routed], dispatcher.send([routed]), strict=True)))
+    dispatcher.close()
+    project.publish(quorum, ours)
+
+    for fire in (quorum, routed, ours):
+        project.until(fire, ["succeeded"], relaying=True)
+
+    assert {*project.boots()[0].queues} == {f"{queue_prefix}{each}" for each in ("plain", "quorum", "routed")}
+    assert project.world.event(foreign.event_id).state == "pending"
 
 
 @pytest.mark.parametrize("pool", ["threads", "solo"])
