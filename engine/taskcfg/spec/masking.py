@@ -14,6 +14,10 @@ HIDDEN = "***"
 SHORTEST = 4
 """Characters from which on a secret is hidden wherever it stands; a shorter one as a whole word."""
 
+_MOST_ESCAPES = 16
+"""How many backslashes stand for one: text in JSON in a `repr` in JSON. Without a bound, a long run of
+them in some text would take for ever."""
+
 _SHORTEST_CORE = 5
 """Characters of base64 that are no coincidence."""
 
@@ -104,12 +108,12 @@ def _escaped(secret: str) -> str:
     pieces = []
     for run in re.findall(r"\\+|[^\\]", secret):
         if run[0] == "\\":
-            pieces.append(rf"(?:\\|%5[Cc]){{{len(run)},}}")
+            pieces.append(rf"(?:\\|%5[Cc]){{{len(run)},{len(run) * _MOST_ESCAPES}}}")
         elif run.isascii() and run.isalnum():
             pieces.append(run)
         else:
-            after_backslash = bool(pieces) and pieces[-1].endswith(",}")
-            pieces.append(_any_form(run, r"\\*" if not after_backslash else ""))
+            after_backslash = bool(pieces) and pieces[-1].startswith(r"(?:\\|")
+            pieces.append(_any_form(run, "" if after_backslash else rf"\\{{0,{_MOST_ESCAPES}}}"))
     return "".join(pieces)
 
 
@@ -118,16 +122,17 @@ def _any_form(character: str, backslashes: str) -> str:
     code = ord(character)
     utf8 = character.encode("utf-8", "surrogatepass")
     utf16 = character.encode("utf-16-be", "surrogatepass").hex()
+    escape = rf"\\{{1,{_MOST_ESCAPES}}}"
     escapes = [
-        "".join(rf"\\+x{byte:02x}" for byte in utf8),
+        "".join(rf"{escape}x{byte:02x}" for byte in utf8),
         "".join(f"%{byte:02x}" for byte in utf8),
-        "".join(rf"\\+u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4)),
-        rf"\\+u{code:08x}",
+        "".join(rf"{escape}u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4)),
+        rf"{escape}u{code:08x}",
     ]
     if code < 256:
-        escapes.append(rf"\\+x{code:02x}")
+        escapes.append(rf"{escape}x{code:02x}")
     if code < 32:
-        escapes.append(rf"\\+{json.dumps(character)[2:-1]}")
+        escapes.append(rf"{escape}{json.dumps(character)[2:-1]}")
     if character == " ":
         escapes.append(r"\+")
     literal = backslashes + re.escape(character)
