@@ -25,6 +25,7 @@ COMMANDS = {
     "list": "List the tasks.",
     "show": "Show one task, whole.",
     "next": "Show the coming fires.",
+    "explain": "Show where each value of a task comes from.",
     "run": "Run tasks now.",
     "pause": "Stop tasks until they are resumed.",
     "resume": "End the pause of tasks.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode
@@ -49,16 +50,19 @@ class Resolved:
 
 @dataclass(slots=True)
 class _Parts:
-    """What the text of one scalar is put together from: literal text and references to secrets."""
+    """What the text of one scalar is put together from: literal texts, and references to secrets."""
 
-    parts: list[tuple[str, bool]] = field(default_factory=list)
-    variables: list[str] = field(default_factory=list)
+    literals: list[list[str]] = field(default_factory=lambda: [[]])
+    secrets: list[str] = field(default_factory=list)
+    variables: dict[str, None] = field(default_factory=dict)
     broken: bool = False
 
-    def add(self, text: str, *, secret: bool = False) -> None:
-        if self.parts and not secret and not self.parts[-1][1]:
-            text = self.parts.pop()[0] + text
-        self.parts.append((text, secret))
+    def add(self, text: str) -> None:
+        self.literals[-1].append(text)
+
+    def add_secret(self, reference: str) -> None:
+        self.secrets.append(reference)
+        self.literals.append([])
 
     def report(self, node: ScalarNode, message: str, hint: str | None, findings: Findings) -> None:
         self.broken = True
@@ -66,16 +70,15 @@ class _Parts:
 
     def resolved(self, written: str) -> tuple[str, Resolved]:
         """Return the stored form and the tag."""
-        stored: list[str] = []
-        for text, is_secret in self.parts:
-            if is_secret and stored:  # a `$` before it would escape the reference: two are one
-                before = stored[-1]
-                stored[-1] = before + "$" * (len(before) - len(before.rstrip("$")))
-            stored.append(text if is_secret else literal(text))
-        plain = "".join(text for text, _ in self.parts)
-        has_secret = any(is_secret for _, is_secret in self.parts)
-        variables = tuple(dict.fromkeys(self.variables))
-        return "".join(stored), Resolved(written, plain, variables, has_secret, self.broken)
+        texts = ["".join(parts) for parts in self.literals]
+        stored, plain = [], []
+        for text, secret in zip_longest(texts, self.secrets, fillvalue=""):
+            # A `$` right before a secret would escape the reference: there two are one.
+            dollars = len(text) - len(text.rstrip("$")) if secret else 0
+            stored += [literal(text), "$" * dollars, secret]
+            plain += [text, secret]
+        tag = Resolved(written, "".join(plain), tuple(self.variables), bool(self.secrets), self.broken)
+        return "".join(stored), tag
 
 
 class References:
@@ -106,7 +109,8 @@ class References:
             for text in (shown(place.value), shown(place.tag.text)):
                 message = message.replace(text, shown(place.tag.written))
         for name, value in self.used.items():
-            if value and len(value) >= _HIDDEN_ANYWHERE and value.lower() in message.lower():
+            fits = value is not None and _HIDDEN_ANYWHERE <= len(value) <= len(message)
+            if value is not None and fits and value.lower() in message.lower():
                 message = re.sub(re.escape(value), f"${{env:{name}}}", message, flags=re.IGNORECASE)
         return message
 
@@ -148,8 +152,9 @@ class References:
             parts.report(node, message, hint, findings)
             return
         name, default = wanted.groups()
-        value = self._environment.get(name)
-        self.used[name] = value
+        if name not in self.used:
+            self.used[name] = self._environment.get(name)
+        value = self.used[name]
         if not value and default is not None:
             parts.add(default.replace("$$", "$"))
         elif value is None:
@@ -163,14 +168,14 @@ class References:
     ) -> None:
         self._put_in += len(value)
         problem = None
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            problem = f"the environment variable `{name}` is not in UTF-8"
-        elif self._put_in > LONGEST:
+        if self._put_in > LONGEST:
             problem = f"references put in more than {LONGEST // 1024**2} MB"
+        elif not _is_storable(value):
+            problem = f"the environment variable `{name}` is not in UTF-8"
         if problem:
             parts.report(node, problem, None, findings)
             return
-        parts.variables.append(name)
+        parts.variables[name] = None
         parts.add(value)
 
     def _add_secret(self, found: re.Match[str], node: ScalarNode, parts: _Parts, findings: Findings) -> None:
@@ -182,7 +187,7 @@ class References:
             parts.report(node, message, hint, findings)
         else:
             self.found_secrets = True
-            parts.add(found[0], secret=True)
+            parts.add_secret(found[0])
 
 
 def secrets_in(node: Node) -> Iterator[ScalarNode]:
@@ -207,6 +212,14 @@ def _scalars(node: Node, seen: set[int]) -> Iterator[tuple[ScalarNode, bool]]:
     else:
         for item in node.value:
             yield from _scalars(item, seen)
+
+
+def _is_storable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _malformed(found: re.Match[str], expected: str, form: str) -> tuple[str, str]:

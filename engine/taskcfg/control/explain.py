@@ -1,0 +1,119 @@
+"""One task as the files resolve it: each value with where it came from, the rules in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from taskcfg.control.coming import ComingFire, coming_fires
+from taskcfg.control.names import unknown
+from taskcfg.errors import InvalidTaskFiles
+from taskcfg.problems import Problem, Severity
+from taskcfg.reconcile.plan import flattened
+from taskcfg.settings import Settings
+from taskcfg.source.layers import Origin
+from taskcfg.source.loader import Loaded, load_files, load_folder
+from taskcfg.source.origins import Said, who_says
+from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.words import policy_words, schedule_words
+from taskcfg.types.registry import TaskType, types_of
+
+FIRES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A field as it is resolved, and who says so. `said` is None for what no file says."""
+
+    field: str
+    value: Any
+    origin: Origin
+    said: Said | None
+
+    def document(self) -> dict[str, Any]:
+        place = self.said.position if self.said else None
+        return {
+            "field": self.field,
+            "value": self.value,
+            "origin": self.origin.value,
+            "file": place.file if place else None,
+            "line": place.line if place else None,
+            "reference": self.said.reference if self.said else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A task, resolved. `problems` are those of other tasks in the same files."""
+
+    spec: TaskSpec
+    values: tuple[Value, ...]
+    schedule: str
+    policies: dict[str, str]
+    fires: tuple[ComingFire, ...]
+    problems: tuple[Problem, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON shape of `taskcfg explain`."""
+        position = self.spec.position
+        return {
+            "task": self.spec.name,
+            "type": self.spec.type,
+            "file": position.file if position else None,
+            "line": position.line if position else None,
+            "values": [value.document() for value in self.values],
+            "schedule": {"words": self.schedule, "timezone": self.spec.timezone},
+            "policies": dict(self.policies),
+            "fires": [fire.document() for fire in self.fires],
+        }
+
+
+def explain(settings: Settings, name: str, now: datetime, files: Sequence[Path] = ()) -> Explained:
+    """Explain the task *name* of the task files, or of *files*; offline.
+
+    Raises UnknownTask, UnreadableSource, InvalidType, and InvalidTaskFiles when the task itself
+    cannot be used.
+    """
+    registry = types_of(settings)
+    loaded: Loaded
+    if files:
+        loaded = load_files(files, registry, root=Path.cwd(), tasks_dir=settings.tasks_dir, traced=name)
+    else:
+        loaded = load_folder(settings.tasks_dir, registry, root=settings.project_root, traced=name)
+    errors = [problem for problem in loaded.problems if problem.severity is Severity.ERROR]
+    found = loaded.traced
+    if found is None:
+        if errors and not loaded.specs:
+            raise InvalidTaskFiles(loaded.problems, files=loaded.files)
+        raise unknown(name, [spec.name for spec in loaded.specs])
+    if found.spec is None or found.layer is None:
+        raise InvalidTaskFiles(loaded.problems, files=loaded.files)
+    spec, task_type = found.spec, registry.named(found.spec.type)
+    said = who_says(found.layer)
+    values = tuple(
+        _value(field, value, _nearest(said, field), task_type)
+        for field, value in flattened(spec.document()).items()
+    )
+    fires = coming_fires([spec], now, None, FIRES).fires
+    words = schedule_words(spec.schedule, spec.timezone)
+    return Explained(spec, values, words, policy_words(spec.policy), fires, tuple(errors))
+
+
+def _nearest(said: Mapping[str, Said], field: str) -> Said | None:
+    """Return who says *field*, or the mapping it is in: an empty `retry` says all its fields."""
+    path = field
+    while path not in said and "." in path:
+        path = path.rpartition(".")[0]
+    return said.get(path)
+
+
+def _value(field: str, value: Any, said: Said | None, task_type: TaskType) -> Value:
+    if said is not None:
+        return Value(field, value, said.origin, said)
+    own = {"queue": task_type.queue, "priority": task_type.priority, **task_type.policy.document()}
+    usual = flattened(TaskSpec("", "").document())
+    by_type = flattened(own).get(field, usual.get(field)) != usual.get(field)
+    return Value(field, value, Origin.TYPE if by_type or field.startswith("params") else Origin.TASKCFG, None)
