@@ -24,8 +24,8 @@ def schedule_words(schedule: Schedule, zone: str) -> str:
             start = "1970-01-01T00:00:00Z" if anchor == EPOCH else rfc3339(anchor)
             return f"every {duration_text(interval)}, counted from {start}"
         case At(instants):
-            more = f" and {len(instants) - 1} more times" if len(instants) > 1 else ""
-            return f"once at {rfc3339(instants[0])}{more}" if not more else f"at {rfc3339(instants[0])}{more}"
+            later = f" and {len(instants) - 1} more" if len(instants) > 1 else ""
+            return f"{'' if later else 'once '}at {rfc3339(instants[0])}{later}"
         case Cron(expression):
             words = _cron_words(expression)
             return f"{words}, {zone}" if words else f"cron `{expression}`, {zone}"
