@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import warnings
 
+from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
+from billiard.util import get_logger
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 
@@ -29,6 +31,7 @@ def quieten(app: Celery, *, theirs: bool = False) -> None:
         shorten = OneLine(WorkerLostError, TimeLimitExceeded, Terminated, *outages)
         for handler in logging.getLogger().handlers:
             handler.addFilter(shorten)
+    get_logger().propagate = True  # else what it says of pool processes goes past our log, unformatted
     # It warns of running as root, which in a container is usual, and of pickle, which we do not accept.
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
@@ -43,6 +46,8 @@ class OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
         if (
             isinstance(error, self._expected)
             and record.levelno < logging.CRITICAL
