@@ -13,6 +13,7 @@ def start_logging(level: str, form: str = "text") -> None:
 
     *form* is `text`, for people, or `json`, one object a line.
     """
+    logging.raiseExceptions = level == "debug"  # a log that cannot be written brings no traceback
     logging.basicConfig(level=level.upper(), format=LINE, stream=sys.stderr, force=True)
     if form == "json":
         _speak_json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import traceback
@@ -51,7 +52,10 @@ def _described(error: Exception, invocation: Invocation) -> tuple[dict[str, Any]
     if isinstance(error, click.ClickException):
         return {"code": "error", "message": error.format_message(), "hint": None}, ExitCode.ERROR
     if isinstance(error, OSError):
-        return {"code": "error", "message": _os_message(error), "hint": None}, ExitCode.ERROR
+        return {"code": "error", "message": _os_message(error), "hint": _os_hint(error)}, ExitCode.ERROR
+    if isinstance(error, UnicodeEncodeError) and any(map(_undecodable, sys.argv)):
+        words = ", ".join(ascii(word) for word in sys.argv if _undecodable(word))
+        return {"code": "usage", "message": f"not UTF-8: {words}", "hint": None}, ExitCode.USAGE
     message = f"{INTERNAL}: {type(error).__name__}: {error}"
     hint = (
         "please report" if invocation.debug else "run with --log-level debug for the traceback, please report"
@@ -63,6 +67,16 @@ def _os_message(error: OSError) -> str:
     """Return what the system said, and of which file."""
     said = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {said}" if error.filename else said
+
+
+def _os_hint(error: OSError) -> str | None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space"
+    return "check its permissions" if isinstance(error, PermissionError) else None
+
+
+def _undecodable(word: str) -> bool:
+    return any("\udc80" <= letter <= "\udcff" for letter in word)
 
 
 def _print(error: Exception, document: dict[str, Any], *, color: bool | None) -> None:

@@ -135,11 +135,21 @@ def load_settings(
 
 
 def find_file(start: Path) -> Path | None:
-    """Return the nearest `taskcfg.toml` in *start* or a folder above it."""
+    """Return the nearest `taskcfg.toml` in *start* or a folder above it, whatever it may be.
+
+    Raises InvalidSettings where that cannot be seen.
+    """
     for folder in (start, *start.parents):
         candidate = folder / FILE_NAME
-        if candidate.is_file():
-            return candidate
+        try:
+            candidate.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise InvalidSettings(
+                f"{candidate}: {error.strerror}", hint="whether it is there must be known: mend its folder"
+            ) from error
+        return candidate
     return None
 
 

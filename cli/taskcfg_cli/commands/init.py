@@ -78,7 +78,16 @@ def write_project(folder: Path) -> tuple[list[str], list[str]]:
             kept.append(top.name)
             continue
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        with (folder / path).open("x", encoding="utf-8") as file:
-            file.write(text)
+        _write(folder / path, text)
         created.append(path)
     return created, kept
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a new *file*: whole, or not at all. Raises OSError, naming it."""
+    with file.open("xb", buffering=0) as stream:
+        try:
+            stream.write(text.encode())
+        except OSError as error:
+            file.unlink()
+            raise OSError(error.errno, error.strerror, str(file)) from error

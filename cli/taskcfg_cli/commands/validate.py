@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,5 +52,7 @@ def _check(invocation: Invocation, paths: tuple[str, ...], strict: bool) -> Chec
         return check_files(settings, [Path(path) for path in paths], strict=strict)
     if len(paths) > 1:
         raise click.UsageError("`-` stands for the one file on stdin and goes with no other path")
+    if sys.stdin is None:
+        raise click.UsageError("`-` is stdin, and stdin is closed")
     with click.open_file(STDIN, "rb") as stdin:
         return check_text(settings, stdin.read(), strict=strict)

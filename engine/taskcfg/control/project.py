@@ -198,7 +198,7 @@ class Taskcfg:
 
     def check_schema(self) -> None:
         """Raise SchemaMismatch, saying what to do, unless the tables are this version's."""
-        schema.check(self._unchecked)
+        schema.check_whole(self._unchecked)
 
     @property
     def _unchecked(self) -> Engine:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -152,7 +153,8 @@ class Supervisor:
             if self._as_json and not text.strip():
                 continue
             said = f"{child_line(name, text)}\n" if self._as_json else f"{name:<9} | {text}"
-            with self._lock:
+            # A full disk must not stop the reading: the child would stand still at a full pipe.
+            with self._lock, suppress(OSError):
                 self._out.write(said)
                 self._out.flush()
 

@@ -9,8 +9,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from taskcfg.celery import make_app
 from taskcfg.clock import Clock, SystemClock
@@ -92,7 +92,7 @@ def only_one(folder: Path, clock: Clock) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            holder = file.read().strip() or "process unknown"
+            holder = file.read().decode("utf-8", "replace").strip() or "process unknown"
             raise AlreadyRunning(
                 f"`taskcfg up` already runs for this folder ({holder})", hint="stop it first"
             ) from error
@@ -103,17 +103,16 @@ def only_one(folder: Path, clock: Clock) -> Iterator[None]:
             ) from error
         try:
             file.truncate(0)
-            file.write(f"process {os.getpid()}, since {clock.now():%Y-%m-%dT%H:%M:%SZ}")
-            file.flush()
+            file.write(f"process {os.getpid()}, since {clock.now():%Y-%m-%dT%H:%M:%SZ}".encode())
         except OSError as error:
             raise _unwritable(folder, error) from error
         yield
 
 
-def _lock_file(folder: Path) -> IO[str]:
+def _lock_file(folder: Path) -> FileIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / LOCK).open("a+")
+        return (folder / LOCK).open("ab+", buffering=0)
     except OSError as error:
         raise _unwritable(folder, error) from error
 

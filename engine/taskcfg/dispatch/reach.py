@@ -32,6 +32,11 @@ def check_broker_url(url: str, name: str = "broker_url") -> None:
             parse_url(each)
         except ValueError as error:
             raise InvalidSettings(f"{name} cannot be read", hint=f"{_KINDS}; quote odd characters") from error
+        if transport.driver_type == "memory":
+            raise InvalidSettings(
+                f"{name}: `{scheme}` lives in one process, and a scheduler and its workers are several",
+                hint=_KINDS,
+            )
         if transport.driver_type == "redis" and find_spec("redis") is None:
             raise InvalidSettings(
                 f"{name}: the package `redis` is not installed", hint="pip install 'taskcfg[redis]'"

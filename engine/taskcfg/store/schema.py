@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 from taskcfg.errors import SchemaMismatch
 from taskcfg.store.database import reading, writing
 from taskcfg.store.settings_table import give_identity
+from taskcfg.store.tables import metadata
 from taskcfg.store.unavailable import UPGRADE_HINT, shown
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def upgrade(database: Engine) -> None:
         _refuse_newer(database, _version(connection))
         command.upgrade(_config(connection), "head")
         give_identity(connection)
+        _refuse_incomplete(database, connection)
 
 
 def step(database: Engine, version: str) -> None:
@@ -73,6 +75,22 @@ def check(database: Engine) -> None:
     if version != NEWEST:
         raise SchemaMismatch(
             f"{shown(database)} has schema {version}, and this version needs {NEWEST}", hint=UPGRADE_HINT
+        )
+
+
+def check_whole(database: Engine) -> None:
+    """The same as `check`, and that no table of ours is missing, which costs a look at the catalogue."""
+    check(database)
+    with reading(database) as connection:
+        _refuse_incomplete(database, connection)
+
+
+def _refuse_incomplete(database: Engine, connection: Connection) -> None:
+    missing = sorted({*metadata.tables} - {*inspect(connection).get_table_names()})
+    if missing:
+        raise SchemaMismatch(
+            f"{shown(database)} has schema {NEWEST}, but not all of its tables: {', '.join(missing)}",
+            hint="somebody took them away: restore the database from a backup, or begin with an empty one",
         )
 
 

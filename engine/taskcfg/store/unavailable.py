@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from taskcfg.errors import DatabaseUnavailable, SchemaMismatch, TaskcfgError
+from taskcfg.errors import DatabaseUnavailable, InvalidSettings, SchemaMismatch, TaskcfgError
 
 UPGRADE_HINT = "run `taskcfg db upgrade`"
 _NO_SCHEMA = re.compile(r"no such (table|column)|(relation|column) .* does not exist")
+_BAD_URL = re.compile(r"invalid (?:dsn|connection option|URI)[^\n]*")
 _SAID: tuple[tuple[str, str, str | None], ...] = (
     ("readonly database", "is read-only", "give this user the right to write the file and its folder"),
     ("database or disk is full", "cannot grow: the disk is full", "free some space"),
@@ -24,7 +25,7 @@ _SAID: tuple[tuple[str, str, str | None], ...] = (
     ("server closed the connection", "broke off the connection", "try again"),
     ("terminating connection", "broke off the connection: it is being stopped", "try again"),
     ("unable to open database file", "cannot be opened", "does its folder exist, and may this user use it?"),
-    ("disk I/O error", "cannot be read or written: the disk reports an error", None),
+    ("disk I/O error", "cannot be read or written: the disk reports an error", "is the disk full?"),
     ("file is not a database", "is not a database", "is `database_url` right?"),
     ("disk image is malformed", "is damaged", "restore it from a backup"),
 )
@@ -52,6 +53,8 @@ def translated(database: Engine, error: SQLAlchemyError) -> TaskcfgError | None:
         return SchemaMismatch(
             f"{shown(database)} has not the tables this version needs: {words}", hint=UPGRADE_HINT
         )
+    if bad_url := _BAD_URL.search(words):
+        return InvalidSettings(f"database_url: {bad_url[0]}", hint="PostgreSQL reads what follows `?`")
     if not broken(error):
         return None
     for needle, said, hint in _SAID:

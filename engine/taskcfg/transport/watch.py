@@ -59,12 +59,14 @@ class Watch:
         if now >= self._next_beat:
             self._next_beat = now + BEAT
             self._consumer.beat()
+            if self._trouble is not None:
+                self._trouble = None
+                logger.warning("broker.recovered")
 
     def _run(self) -> None:
         while self._ring() is not None and not self._stop.wait(self._interval):
             try:
                 self.run_once()
-                self._trouble = None
             except BrokerFileError as error:
                 if not error.transient:
                     self.failure = error
