@@ -12,23 +12,6 @@ from taskcfg_cli.main import COMMANDS, taskcfg
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
-COMING = frozenset(
-    {
-        "pause",
-        "resume",
-        "logs",
-        "cancel",
-        "retry",
-        "purge",
-        "types",
-        "schema",
-        "fmt",
-        "export",
-        "explain",
-        "completion",
-    }
-)
-"""Commands that are described before they are there."""
 
 _FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

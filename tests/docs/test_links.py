@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pages import COMING, DOCS, ROOT, anchors, code_words, documents, fenced, without_blocks
+from pages import DOCS, ROOT, anchors, code_words, documents, fenced, without_blocks
 from taskcfg_cli.main import ALIASES, COMMANDS
 
 PATH = re.compile(r"(?:engine|cli|migrations|tests|docs|examples|benchmarks)/[\w./-]*")
@@ -67,7 +67,7 @@ def test_commands_of_ours_are_there(document: str) -> None:
     lines = [*code_words(text), *(line for _, code in fenced(text) for line in code.splitlines())]
     said = {found[1] for line in lines if (found := re.match(r"(?:\$ )?taskcfg ([a-z]+)\b", line.strip()))}
 
-    assert sorted(said - {*COMMANDS, *ALIASES, *COMING}) == []
+    assert sorted(said - {*COMMANDS, *ALIASES}) == []
 
 
 def test_readme_leads_to_every_page_and_every_example() -> None:
