@@ -15,7 +15,7 @@ from taskcfg.errors import InvalidType, UnknownType
 from taskcfg.spec.policy import Backoff, CatchUp, Overlap, OverlapMode, Retry
 from taskcfg.testing import SPRING_FORWARD
 from taskcfg.types.declare import declared
-from taskcfg.types.registry import Registry, load_types
+from taskcfg.types.registry import SHIPPED, Registry, load_types
 
 ID = UUID(int=1)
 FIRE = Fire(ID, "weekly", "scheduled", SPRING_FORWARD, SPRING_FORWARD, 1, ID)
@@ -33,8 +33,9 @@ def forget_types() -> Iterator[None]:
     """Undo what a test declares or imports: both are the whole process's."""
     types, modules, path = dict(declared), set(sys.modules), list(sys.path)
     yield
+    shipped = {key: found for key, found in declared.items() if found.module in SHIPPED.values()}
     declared.clear()
-    declared.update(types)
+    declared.update(types | shipped)  # those are imported only once
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         if name.startswith("shop"):
