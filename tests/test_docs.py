@@ -26,7 +26,7 @@ def sections(text: str) -> dict[str, str]:
     """Return the sections of docs/commands.md by the command they describe."""
     parts = re.split(r"^## `taskcfg ([^`]+)`$", text, flags=re.MULTILINE)
     return {
-        title.split(" [")[0].split(" NAME")[0]: body
+        re.split(r" \[| NAME| FIRE", title)[0]: body
         for title, body in zip(parts[1::2], parts[2::2], strict=True)
     }
 

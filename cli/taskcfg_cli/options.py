@@ -211,6 +211,30 @@ class InstantValue(click.ParamType[datetime]):
             )
 
 
+def waiting(command: F) -> F:
+    """Add `--wait` and `--timeout`, which says how long."""
+    timeout = click.option(
+        "--timeout",
+        type=DurationValue(),
+        metavar="DURATION",
+        callback=_only_to_wait,
+        help="Wait no longer; then exit 1.",
+    )
+    wait = click.option(
+        "--wait",
+        is_flag=True,
+        is_eager=True,
+        help="Wait until all have ended; exit 1 unless all succeeded.",
+    )
+    return wait(timeout(command))
+
+
+def _only_to_wait(context: click.Context, _: click.Parameter, value: timedelta | None) -> timedelta | None:
+    if value is not None and not context.params.get("wait"):
+        raise click.UsageError("--timeout says how long to --wait")
+    return value
+
+
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(context: click.Context, _: click.Parameter, value: Any) -> None:
         if value is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from taskcfg.errors import ApprovalNeeded as ApprovalNeeded
     from taskcfg.errors import BrokerUnavailable as BrokerUnavailable
     from taskcfg.errors import DatabaseUnavailable as DatabaseUnavailable
+    from taskcfg.errors import FireNotReady as FireNotReady
     from taskcfg.errors import InvalidParams as InvalidParams
     from taskcfg.errors import InvalidPause as InvalidPause
     from taskcfg.errors import InvalidSettings as InvalidSettings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from taskcfg.errors import SecretUnavailable as SecretUnavailable
     from taskcfg.errors import StalePlan as StalePlan
     from taskcfg.errors import TaskcfgError as TaskcfgError
+    from taskcfg.errors import UnknownFire as UnknownFire
     from taskcfg.errors import UnknownTask as UnknownTask
     from taskcfg.errors import UnknownType as UnknownType
     from taskcfg.errors import UnreadableSource as UnreadableSource
@@ -47,6 +49,7 @@ _ROOMS = {
             "ApprovalNeeded",
             "BrokerUnavailable",
             "DatabaseUnavailable",
+            "FireNotReady",
             "InvalidParams",
             "InvalidPause",
             "InvalidSettings",
@@ -60,6 +63,7 @@ _ROOMS = {
             "SecretUnavailable",
             "StalePlan",
             "TaskcfgError",
+            "UnknownFire",
             "UnknownTask",
             "UnknownType",
             "UnreadableSource",

@@ -125,6 +125,18 @@ class InvalidPause(TaskcfgError):
     code = "invalid_pause"
 
 
+class UnknownFire(TaskcfgError):
+    """No fire has that id, or several have one that begins so."""
+
+    code = "unknown_fire"
+
+
+class FireNotReady(TaskcfgError):
+    """A fire is not in a state for what is asked of it. Nothing was changed."""
+
+    code = "fire_not_ready"
+
+
 class StalePlan(TaskcfgError):
     """The database moved on after the plan was made."""
 

@@ -17,6 +17,7 @@ from celery.app.task import Context
 from celery.worker import state
 
 from taskcfg import transport
+from taskcfg.celery import interrupting  # noqa: F401 workers know the command once it is imported
 from taskcfg.celery.app import add_types
 from taskcfg.celery.boot import Boot
 from taskcfg.celery.fitness import broker_differs, remarks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -13,9 +13,11 @@ from uuid import uuid4
 
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.control.actor import actor_of
+from taskcfg.control.fires import Attempts, attempts_at, cancel, retry
 from taskcfg.control.names import choose, selection_of
 from taskcfg.control.pausing import PauseReport, PauseRequest, pause, resume
 from taskcfg.control.plans import ApplyReport, PlanReport
+from taskcfg.control.purging import Purge, carry_out, count
 from taskcfg.control.running import Request, Requested, await_end, run_now
 from taskcfg.control.status import Status, read_status
 from taskcfg.reconcile.guard import Limits, check_safe
@@ -26,6 +28,7 @@ from taskcfg.spec.task import TaskSpec
 from taskcfg.store import schema
 from taskcfg.store.database import Connection, Engine, open_database, reading
 from taskcfg.store.history import ExecutionRow, FireRow, Page, Wanted, executions, fires
+from taskcfg.store.purging import Purged
 from taskcfg.store.selecting import declared
 from taskcfg.store.task_list import TaskRow, task_rows
 from taskcfg.sync import Approval, apply_desired, load_desired, make_plan
@@ -170,6 +173,33 @@ class Taskcfg:
     def resume(self, names: Selection | Sequence[str], *, missed: str | None = None) -> PauseReport:
         """End pauses; *missed* goes before what was said when they began. Raises what `pause` raises."""
         return resume(self._database, selection_of(names), missed)
+
+    def attempts(self, which: str) -> Attempts:
+        """Return a fire and its attempts. *which* is its id, the start of it, or a task's name for its
+        newest fire. Raises UnknownFire."""
+        return attempts_at(self._database, which)
+
+    def cancel(self, which: Sequence[str]) -> list[FireRow]:
+        """Cancel live fires, named by id or its start: all, or none. Raises UnknownFire, FireNotReady.
+
+        One that runs is marked, and ends when its worker has stopped it.
+        """
+        return cancel(self._database, which, actor_of(self.settings))
+
+    def retry(self, which: Sequence[str]) -> list[Requested]:
+        """Have ended fires run again: all, or none. Raises UnknownFire, FireNotReady."""
+        return retry(self._database, which, actor_of(self.settings))
+
+    def count_old(self, purge: Purge) -> Purged:
+        """Return how much `purge` would delete. Raises UnknownTask."""
+        return count(self._database, purge)
+
+    def purge(self, purge: Purge) -> Iterator[Purged]:
+        """Delete old fires and their executions, and yield what each transaction deleted.
+
+        Raises UnknownTask.
+        """
+        return carry_out(self._database, purge)
 
     def events(self, wanted: Wanted, selection: Selection | None = None) -> Page[FireRow]:
         """Return a page of the fires of the tasks that *selection* means, the newest first.

@@ -11,10 +11,12 @@ from types import FrameType
 
 from taskcfg.celery import make_app
 from taskcfg.clock import Clock, SystemClock
+from taskcfg.daemon.interrupting import Interrupting
 from taskcfg.daemon.loop import LONGEST_PAUSE, Loop, Outage
 from taskcfg.daemon.membership import Membership
 from taskcfg.daemon.reaping import Reaping, end_pauses
 from taskcfg.daemon.reconciler import Reconciler
+from taskcfg.dispatch.interrupting import Interrupter
 from taskcfg.dispatch.publisher import CeleryDispatcher
 from taskcfg.dispatch.relay import Relay
 from taskcfg.errors import DatabaseUnavailable
@@ -68,12 +70,12 @@ class Scheduler:
         self._node_id = new_id()
         self._database = open_database(settings.database_url, role="scheduler")
         self._membership = Membership(self._database, self._node_id, settings.scheduler_lease)
-        self._dispatcher = CeleryDispatcher(
-            make_app(settings, registry), confirm_timeout=settings.confirm_timeout.total_seconds()
-        )
+        app = make_app(settings, registry)
+        self._dispatcher = CeleryDispatcher(app, confirm_timeout=settings.confirm_timeout.total_seconds())
         self._relay = Relay(EventOutbox(self._database, self._node_id), self._dispatcher, clock)
         self._firing = Firing(EventFiring(self._database, self._node_id), clock, self._offer)
         self._reaping = Reaping(self._database, self._node_id, settings.unclaimed_after, clock)
+        self._interrupting = Interrupting(self._database, self._node_id, Interrupter(app), clock)
         self._hints = Hints(self._database)
         self._reconciler = Reconciler(self._database, settings, registry, clock) if watch else None
         self._watcher = FolderWatcher(settings.tasks_dir, clock) if watch else None
@@ -115,6 +117,7 @@ class Scheduler:
             "firing": self._fire,
             "hints": self._listen,
             "reaper": self._reaping.run_once,
+            "interrupter": self._interrupting.run_once,
         }
         if self._reconciler is not None:
             steps["reconciler"] = self._follow_files
@@ -170,8 +173,8 @@ class Scheduler:
         """Wait for word that somebody changed something, and have the others look at once."""
         if self._hints.wait(HINT_WAIT):
             self._relay.hint()
-            self._loops["firing"].wake()
-            self._loops["relay"].wake()
+            for name in ("firing", "relay", "interrupter"):
+                self._loops[name].wake()
         return 0.0
 
     def _follow_files(self) -> float:
@@ -187,7 +190,7 @@ class Scheduler:
         if self._watcher is not None:
             self._watcher.close()
         self._hints.wake()
-        for name in ("reconciler", "firing", "reaper", "hints"):
+        for name in ("reconciler", "firing", "reaper", "interrupter", "hints"):
             if name in self._loops:
                 self._loops[name].stop(LOOP_PATIENCE)
         self._loops["relay"].stop(LOOP_PATIENCE)

@@ -134,7 +134,8 @@ class Gate:
         try:
             return self._records().start(dispatched)
         except BaseException as error:
-            self._records().finish_dispatch(dispatched, interrupted(error))
+            outcome = interrupted(error)
+            _undisturbed(lambda: self._records().finish_dispatch(dispatched, outcome))
             if isinstance(error, Exception):
                 logger.exception("gate.failed event=%s", dispatched.event_id)
                 raise Ignore(f"the gate failed: {error}") from error
@@ -166,11 +167,7 @@ class Gate:
 
     def _finish(self, started: Started, outcome: Outcome, seconds: float) -> None:
         failpoint("gate.before_finish")
-        try:
-            self._records().finish(started.execution_id, outcome)
-        except SoftTimeLimitExceeded:
-            # The body is over, and a soft limit strikes only once.
-            self._records().finish(started.execution_id, outcome)
+        _undisturbed(lambda: self._records().finish(started.execution_id, outcome))
         failpoint("gate.after_finish")
         level = logging.INFO if outcome.state in _FINE else logging.WARNING
         line, facts = "execution.%s task=%s attempt=%d duration=%.3fs", [outcome.state.value, started.task]
@@ -178,6 +175,19 @@ class Gate:
             logger.log(level, f"{line} error=%r", *facts, started.attempt, seconds, outcome.error)
         else:
             logger.log(level, line, *facts, started.attempt, seconds)
+
+
+def _undisturbed(record: Callable[[], None]) -> None:
+    """Write down how an attempt ended, though a soft limit or somebody who cancels may strike meanwhile.
+
+    The body is over, and to write the same again is harmless.
+    """
+    while True:
+        try:
+            record()
+        except SoftTimeLimitExceeded:
+            continue
+        return
 
 
 _FINE = (ExecutionState.SUCCEEDED, ExecutionState.RETRYING)

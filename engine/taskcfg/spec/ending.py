@@ -45,6 +45,9 @@ def ending_of(state: ExecutionState, fire: Attempted) -> Ending:
     match state:
         case ExecutionState.SUCCEEDED:
             return Ending(state, EventState.DONE)
+        case ExecutionState.RETRYING if fire.cancel_requested:
+            # The message that is on its way again will be refused.
+            return Ending(ExecutionState.CANCELLED, EventState.CANCELLED, reason="cancelled while running")
         case ExecutionState.RETRYING:
             return Ending(state, EventState.PUBLISHED)
         case ExecutionState.FAILED | ExecutionState.TIMED_OUT:
@@ -60,7 +63,9 @@ def ending_of(state: ExecutionState, fire: Attempted) -> Ending:
 def _after_failure(state: ExecutionState, fire: Attempted) -> Ending:
     retry = fire.policy.retry
     if fire.cancel_requested:
-        return Ending(state, EventState.CANCELLED, reason="cancelled while running")
+        # Somebody's wish to cancel interrupts a body in the same way as its timeout does.
+        execution = ExecutionState.CANCELLED if state is ExecutionState.TIMED_OUT else state
+        return Ending(execution, EventState.CANCELLED, reason="cancelled while running")
     if fire.failures >= retry.attempts:
         return Ending(state, EventState.DONE)
     if fire.gone is not None:

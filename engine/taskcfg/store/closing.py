@@ -29,6 +29,7 @@ _THIS: Select[Any] = (
         _e.kind,
         _e.dedupe_key,
         _e.state.label("event_state"),
+        _e.reason.label("event_reason"),
         _e.dispatch_no.label("event_dispatch_no"),
         _e.epoch,
         _e.attempts,
@@ -74,11 +75,12 @@ def close_execution(connection: Connection, database_id: UUID, execution_id: UUI
     if row is None:
         return False
     ending = ending_of(outcome.state, _attempted(row))
+    cancelled = ending.execution is ExecutionState.CANCELLED and row.cancel_requested_at is not None
     values = {
         "this_execution": execution_id,
         "state": ending.execution.value,
         "result": storable_result(outcome.result),
-        "error": storable(outcome.error),
+        "error": storable(row.event_reason if cancelled else outcome.error),
         "traceback": storable(outcome.traceback, keep_end=True),
     }
     if not connection.execute(_CLOSE, values).rowcount:
@@ -117,10 +119,11 @@ def _gone(row: Row[Any]) -> str | None:
 
 def _settle(connection: Connection, database_id: UUID, row: Row[Any], ending: Ending) -> None:
     lost = row.lost_count + (ending.execution is ExecutionState.LOST)
+    cancelled = ending.event is EventState.CANCELLED and row.cancel_requested_at is not None
     values = {
         "this_event": row.event_id,
         "state": ending.event.value,
-        "reason": ending.reason,
+        "reason": row.event_reason if cancelled else ending.reason,  # it says who cancelled it
         "lost_count": lost,
     }
     if ending.event is EventState.PUBLISHED:

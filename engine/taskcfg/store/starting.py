@@ -36,6 +36,7 @@ _THIS_FIRE = (
     select(
         *_FIRE,
         _e.state,
+        _e.reason,
         _e.dispatch_no,
         _e.celery_id,
         _e.attempts,
@@ -116,7 +117,7 @@ def _stale(fire: Row[Any], dispatched: Dispatched) -> str | None:
 def _ended_unstarted(connection: Connection, fire: Row[Any]) -> str | None:
     """End a fire that may not start any more, and return why; None where it may."""
     if fire.cancel_requested_at is not None:
-        state, reason = EventState.CANCELLED, "cancelled before it started"
+        state, reason = EventState.CANCELLED, fire.reason or "cancelled before it started"
     elif fire.retired_at is not None:
         state, reason = EventState.CANCELLED, "cancelled: the task was deleted"
     elif fire.expired:
