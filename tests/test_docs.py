@@ -94,6 +94,7 @@ def test_every_error_code_is_listed_with_its_exit_code() -> None:
         **{kind.code: int(exit_code_of(kind.code)) for kind in kinds},
         "usage": 64,
         "internal_error": 1,
+        "interrupted": 130,
     }
 
 

@@ -132,7 +132,9 @@ def main() -> int:
         _discard_output()
         return ExitCode.ERROR
     except (KeyboardInterrupt, click.Abort):
-        return ExitCode.INTERRUPTED
+        from taskcfg_cli.report import report_interruption
+
+        return report_interruption(invocation, sys.argv[1:])
     except Exception as error:  # noqa: BLE001 the last door: it is shown, never swallowed
         if completion.ASKED in os.environ:  # but not into the line that somebody is typing
             return ExitCode.ERROR

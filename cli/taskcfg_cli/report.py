@@ -7,6 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Sequence
+from io import StringIO
 from typing import Any
 
 import click
@@ -38,6 +39,15 @@ def report(error: Exception, invocation: Invocation, arguments: Sequence[str]) -
     if invocation.debug and not isinstance(error, TaskcfgError | click.ClickException):
         traceback.print_exception(error)
     return code
+
+
+def report_interruption(invocation: Invocation, arguments: Sequence[str]) -> int:
+    """Say in JSON, where that was asked for, that nothing more comes; people know what they pressed."""
+    if invocation.as_json or _asks_for_json(arguments):
+        print_json(
+            {"errored": True, "error": {"code": "interrupted", "message": "interrupted", "hint": None}}
+        )
+    return ExitCode.INTERRUPTED
 
 
 def _described(error: Exception, invocation: Invocation) -> tuple[dict[str, Any], int]:
@@ -81,10 +91,12 @@ def _undecodable(word: str) -> bool:
 
 def _print(error: Exception, document: dict[str, Any], *, color: bool | None) -> None:
     if isinstance(error, click.ClickException):
-        error.show()
+        said = StringIO()
+        error.show(file=said)
+        click.echo(printable(said.getvalue()), nl=False, err=True)
         return
     if document["code"] == "internal_error":
-        click.echo(f"{document['message']}; {document['hint']}", err=True, color=color)
+        click.echo(printable(f"{document['message']}; {document['hint']}"), err=True, color=color)
         return
     if isinstance(error, InvalidTaskFiles):
         for problem in error.problems:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from taskcfg_cli.render.table import pairs, printable, table
+from taskcfg_cli.render.table import pairs, printable, shortened, table
 from taskcfg_cli.render.times import local_words, parse_instant, relative, span
 
 NOW = datetime(2026, 10, 22, 17, tzinfo=UTC)
@@ -29,6 +29,15 @@ def test_wide_letters_count_twice_and_accents_not_at_all() -> None:
 def test_nothing_in_a_cell_moves_the_cursor() -> None:
     assert table(["N"], [["a\x1b[2Jb\r\nc\td"]])[1] == "a?[2Jb c d"
     assert printable("one\n\ttwo\x07") == "one\n\ttwo?"
+    assert printable("a\u202etxt.exe\u2066\u2028\x9b\ud800") == "a?txt.exe????"
+    assert printable("日本 é שלום \U0001f469\u200d\U0001f4bb") == "日本 é שלום \U0001f469\u200d\U0001f4bb"
+
+
+def test_long_talk_is_cut_to_one_line() -> None:
+    assert shortened("boom\n" * 3) == "boom boom boom"
+    assert len(shortened("boom " * 100_000)) == 200
+    assert shortened(" " * 1000 + "end") == "..."
+    assert shortened(None) == ""
 
 
 def test_pairs_stand_in_two_columns_without_what_is_unknown() -> None:

@@ -110,4 +110,6 @@ def _ask(invocation: Invocation, taskcfg: Taskcfg, report: PlanReport, guards: G
     sys.stdout.flush()
     if not click.confirm("\nApply these changes?", err=True):
         click.echo("Nothing was applied.", err=True)
+        if invocation.as_json:
+            print_json({**report.document(), "applied": False, "revision": None})
         raise click.exceptions.Exit(ExitCode.ERROR)

@@ -62,4 +62,4 @@ def _print(finding: Finding) -> None:
     word = click.style(level.ljust(4), fg=COLORS[level])
     click.echo(f"{word}  {finding.check.ljust(11)} {one_line(finding.reason)}")
     if finding.hint:
-        click.echo(f"{' ' * 18}{finding.hint}")
+        click.echo(f"{' ' * 18}{one_line(finding.hint)}")

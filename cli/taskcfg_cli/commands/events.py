@@ -11,6 +11,7 @@ from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.pages import paged, print_page
+from taskcfg_cli.render.table import shortened
 
 if TYPE_CHECKING:
     from taskcfg.spec.selection import Selection
@@ -65,5 +66,5 @@ def _row(fire: FireRow) -> list[str | None]:
         state,
         str(fire.attempts),
         str(fire.id),
-        fire.reason,
+        shortened(fire.reason) or None,
     ]

@@ -12,6 +12,7 @@ from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.pages import paged, print_page
+from taskcfg_cli.render.table import shortened
 
 if TYPE_CHECKING:
     from taskcfg.spec.selection import Selection
@@ -73,4 +74,4 @@ def _result(execution: ExecutionRow) -> str | None:
     if execution.error is None and execution.result is None:
         return None
     text = execution.error or json.dumps(execution.result, ensure_ascii=False)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return shortened(text, LONGEST)

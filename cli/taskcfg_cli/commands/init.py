@@ -9,6 +9,7 @@ import click
 from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.render.json import print_json
+from taskcfg_cli.render.table import printable
 
 SETTINGS = """\
 # Settings of this project. Variables TASKCFG_* and flags of the command go before this file;
@@ -58,12 +59,12 @@ def command(invocation: Invocation, folder: Path) -> None:
         print_json({"created": created, "kept": kept})
         return
     for path in created:
-        click.echo(f"created  {folder / path}")
+        click.echo(printable(f"created  {folder / path}"))
     for path in kept:
-        click.echo(f"kept     {folder / path}")
+        click.echo(printable(f"kept     {folder / path}"))
     click.echo("\nNext:")
     if folder != Path():
-        click.echo(f"  cd {folder}")
+        click.echo(printable(f"  cd {folder}"))
     click.echo("  taskcfg validate   check the task files")
     click.echo("  taskcfg up         schedule and run them on this machine, until ^C")
 

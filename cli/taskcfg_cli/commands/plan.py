@@ -12,6 +12,7 @@ from taskcfg_cli.context import Invocation
 from taskcfg_cli.exit_codes import ExitCode
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.plan import print_plan, print_warnings
+from taskcfg_cli.render.table import printable
 
 if TYPE_CHECKING:
     from taskcfg.control import Taskcfg
@@ -48,7 +49,7 @@ def command(invocation: Invocation, files: tuple[Path, ...], detailed_exitcode: 
     else:
         print_plan(report.lines())
     if refusal:
-        click.echo(refusal, err=True)
+        click.echo(printable(refusal), err=True)
     return ExitCode.CHANGES if detailed_exitcode and report.plan.has_changes else ExitCode.DONE
 
 

@@ -79,7 +79,7 @@ def _alive(nodes: Sequence[NodeRow]) -> str:
 
 
 def _print_attention(status: Status) -> None:
-    from taskcfg_cli.render.table import printable, table
+    from taskcfg_cli.render.table import printable, shortened, table
 
     for source in status.sources:
         for problem in source.problems:
@@ -87,6 +87,6 @@ def _print_attention(status: Status) -> None:
     if status.attention:
         click.echo()
         for line in table(
-            ["NEEDS ATTENTION", "WHY"], [[each.task, each.reason] for each in status.attention]
+            ["NEEDS ATTENTION", "WHY"], [[each.task, shortened(each.reason)] for each in status.attention]
         ):
             click.echo(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -18,4 +19,8 @@ def print_json(document: Any) -> None:
         ensure_ascii=not encoding.startswith("utf"),
         allow_nan=False,
     )
-    click.echo(text)
+    click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is and a terminal would obey."""

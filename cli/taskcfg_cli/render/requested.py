@@ -32,7 +32,7 @@ def show_requested(
     for line in _missing_processes(taskcfg):
         click.echo(line, err=True)
     if wait:
-        requested = taskcfg.wait(requested, timeout.total_seconds() if timeout else None)
+        requested = taskcfg.wait(requested, None if timeout is None else timeout.total_seconds())
     if invocation.as_json:
         print_json({"fires": [each.document() for each in requested]})
     elif wait:
@@ -60,12 +60,12 @@ def _missing_processes(taskcfg: Taskcfg) -> list[str]:
 
 def _outcome(each: Requested) -> str:
     """Return one line: the task, how it ended, how long it took, and why it failed."""
-    from taskcfg_cli.render.table import one_line
+    from taskcfg_cli.render.table import shortened
     from taskcfg_cli.render.times import span
 
     execution = each.execution
     took = f" in {span(execution.duration)}" if execution and execution.duration is not None else ""
     why = (execution.error if execution else None) or each.fire.reason
     return f"{each.fire.task} {each.outcome}{took}" + (
-        f": {one_line(why)}" if why and not each.succeeded else ""
+        f": {shortened(why)}" if why and not each.succeeded else ""
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from unicodedata import category, combining, east_asian_width
+from unicodedata import combining, east_asian_width
 
 GUTTER = "  "
 
@@ -28,10 +29,21 @@ def one_line(text: str | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Return *text* with control characters, but for line ends and tabs, shown as `?`."""
-    if text.isprintable():
-        return text
-    return "".join("?" if category(letter) == "Cc" and letter not in "\n\t" else letter for letter in text)
+    """Return *text* with what a terminal would obey shown as `?`.
+
+    That is control characters, but for line ends and tabs, separators of lines and paragraphs,
+    and what turns the direction of writing about.
+    """
+    return text if text.isprintable() else _OBEYED.sub("?", text)
+
+
+def shortened(text: str | None, most: int = 200) -> str:
+    """Return the beginning of *text* on one line of at most *most* characters."""
+    line = one_line((text or "")[: most * 4])
+    return line if len(line) <= most and len(text or "") <= most * 4 else f"{line[: most - 3]}..."
+
+
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def display_width(text: str) -> int:
