@@ -1,4 +1,4 @@
-"""With `--format json`, stdout holds one JSON document and nothing else, whatever is asked, whatever fails."""
+"""With `--format json`, stdout holds one JSON document and nothing else, whatever happens."""
 
 import signal
 from typing import Any
