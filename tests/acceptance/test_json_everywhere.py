@@ -33,6 +33,7 @@ ANSWERS: list[tuple[list[str], int, set[str]]] = [
     (["list"], 0, {"tasks"}),
     (["list", "no*"], 0, {"tasks"}),
     (["show", "nightly"], 0, {"name", "spec"}),
+    (["explain", "nightly"], 0, set()),
     (["next", "--count", "1"], 0, {"from", "to", "fires"}),
     (["run", "nightly"], 0, {"fires"}),
     (["run", "nightly", "--wait", "--timeout", "0s"], 1, {"fires"}),
