@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from taskcfg import Fire, Params, task_type
 from taskcfg.errors import InvalidType, UnknownType
 from taskcfg.spec.policy import Backoff, CatchUp, Overlap, OverlapMode, Retry
 from taskcfg.testing import SPRING_FORWARD
-from taskcfg.types.declare import declared
+from taskcfg.types.declare import TaskType, declared
 from taskcfg.types.registry import SHIPPED, Registry, load_types
 
 ID = UUID(int=1)
@@ -304,3 +304,59 @@ def test_an_unknown_type_says_what_may_be_meant() -> None:
         with pytest.raises(UnknownType) as raised:
             registry.named(name)
         assert (raised.value.message, raised.value.hint) == (f"no type is named `{name}`", hint)
+
+
+def test_without_a_name_the_decorator_says_so() -> None:
+    def report(params: Params) -> None: ...
+
+    with pytest.raises(InvalidType, match="`@task_type` without a name") as raised:
+        task_type(report)  # type: ignore[arg-type]  # the mistake
+
+    assert raised.value.hint == 'write `@task_type("report")`, with the name'
+
+
+def test_params_are_closed_at_every_depth() -> None:
+    class Open(BaseModel):
+        a: int = 0
+
+    class Closed(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        b: int = 0
+
+    class Bad(Params):
+        inside: dict[str, list[Open]]
+
+    class Good(Params):
+        inside: dict[str, list[Closed]]
+
+    def bad(params: Bad) -> None: ...
+    def good(params: Good) -> None: ...
+
+    bad.__annotations__["params"] = Bad
+    good.__annotations__["params"] = Good
+
+    with pytest.raises(InvalidType, match="`Open`, inside its params, ignores fields that it does not know"):
+        task_type("open-params")(bad)
+    task_type("closed-params")(good)
+
+
+def test_a_default_that_is_another_one_each_time_is_refused() -> None:
+    class Changing(Params):
+        token: str = Field(default_factory=lambda: uuid4().hex)
+        items: list[str] = Field(default_factory=list)
+
+    changing = TaskType("changing", lambda params: None, Changing, "", "myapp")
+
+    with pytest.raises(ValueError, match="gives another value each time"):
+        changing.canonical_params({})
+    assert changing.canonical_params({"token": "x"}) == {"token": "x", "items": []}
+
+
+def test_half_a_character_in_a_default_is_found_before_the_database_refuses_it() -> None:
+    class Half(Params):
+        text: str = "\ud83d"
+
+    half = TaskType("half", lambda params: None, Half, "", "myapp")
+
+    with pytest.raises(ValueError):
+        half.canonical_params({})

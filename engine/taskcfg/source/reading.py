@@ -228,7 +228,7 @@ class _DocumentReader:
             schedule=schedule,
             params=params,
             policy=replace(base, retry=retry, **rules),
-            labels=layer.labels,
+            labels=dict(sorted(layer.labels.items())),
             position=self._findings.position(findings.name),
             **{"queue": task_type.queue, "priority": task_type.priority, **scalars},
         )

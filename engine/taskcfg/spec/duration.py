@@ -41,7 +41,8 @@ def _seconds_of(text: str) -> float:
         return float(text)
     match = _WORDS.fullmatch(text) or _ISO.fullmatch(text)
     if match is None or not any(match.groups()):
-        raise ValueError(f"`{text}` is not {EXPECTED}")
+        shown = text if len(text) <= 60 else f"{text[:57]}..."
+        raise ValueError(f"`{shown}` is not {EXPECTED}")
     return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS.values(), strict=True) if part)
 
 

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 from taskcfg.errors import InvalidType
@@ -23,10 +24,11 @@ from taskcfg.spec.fields import (
 from taskcfg.spec.policy import Policy, Retry
 from taskcfg.spec.task import DEFAULT_PRIORITY, TaskSpec
 from taskcfg.types.fire import Fire
-from taskcfg.types.params import Params
+from taskcfg.types.params import Params, nested_models
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_EMPTY = (None, list, dict, set, tuple, frozenset)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*")
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -82,6 +84,11 @@ class TaskType:
         keep them.
         """
         meant = self.params_model.model_validate(params)
+        if self._may_change and self.params_model.model_validate(params) != meant:
+            raise ValueError(
+                f"the params model of type `{self.name}` gives another value each time it is asked,"
+                " so that every plan would change the task"
+            )
         stored: dict[str, Any] = _storable(meant.model_dump(mode="json"))
         try:
             read_back: Params | None = self.params_model.model_validate(stored)
@@ -93,6 +100,13 @@ class TaskType:
                 " so that the task would run with other params"
             )
         return stored
+
+    @cached_property
+    def _may_change(self) -> bool:
+        """Whether a default is made anew for each task, by more than an empty list or the like."""
+        models = [self.params_model, *nested_models(self.params_model)]
+        factories = [field.default_factory for model in models for field in model.model_fields.values()]
+        return any(factory not in _EMPTY for factory in factories)
 
     def run(self, params: Mapping[str, Any], fire: Fire) -> Any:
         """Call the function for *fire*, with *params* as they are stored, and return its result."""
@@ -108,13 +122,23 @@ def _storable(value: Any) -> Any:
         return {_storable(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_storable(item) for item in value]
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError("a NUL character cannot be stored")
+    if isinstance(value, str):
+        return _storable_text(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} is not a number that can be stored")
         return int(value) if abs(value) >= 1e16 else value + 0.0
     return value
+
+
+def _storable_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a NUL character cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text!a} holds half a character, which cannot be stored") from None
+    return text
 
 
 declared: dict[tuple[str, str, str], TaskType] = {}
@@ -131,6 +155,12 @@ def task_type(name: str, *, check: Check | None = None, **defaults: Any) -> Call
     *check* looks at each whole task when its file is read. Raises InvalidType, naming the place,
     when the function or a default cannot be used.
     """
+
+    if not isinstance(name, str):
+        raise InvalidType(
+            f"`@task_type` without a name ({_place(name)})",
+            hint='write `@task_type("report")`, with the name',
+        )
 
     def declare(function: Function) -> Function:
         label = f"type `{name}` ({_place(function)})"
@@ -189,6 +219,12 @@ def _params_model(function: Callable[..., Any], label: str) -> type[Params]:
             f"{label}: `params` is not annotated with a subclass of Params",
             hint="write `class YourParams(Params): …` and `params: YourParams`",
         )
+    for model in nested_models(annotation):
+        if "extra" not in model.model_config:
+            raise InvalidType(
+                f"{label}: `{model.__name__}`, inside its params, ignores fields that it does not know",
+                hint=f'let `{model.__name__}` be a Params too, or give it `ConfigDict(extra="forbid")`',
+            )
     return annotation
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -51,3 +51,19 @@ class Params(BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return cast(CoreSchema, _with_durations(handler(source)))
+
+
+def nested_models(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return the models that the fields of *model* hold, at any depth, each once."""
+    found: dict[type[BaseModel], None] = {}
+    waiting = [field.annotation for field in model.model_fields.values()]
+    while waiting:
+        annotation = waiting.pop()
+        arguments = get_args(annotation)
+        waiting += arguments
+        if arguments or not isinstance(annotation, type) or not issubclass(annotation, BaseModel):
+            continue
+        if annotation not in found and annotation is not model:
+            found[annotation] = None
+            waiting += [field.annotation for field in annotation.model_fields.values()]
+    return list(found)
