@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from taskcfg.control.coming import ComingFire, coming_fires
-from taskcfg.control.names import unknown
-from taskcfg.errors import InvalidTaskFiles
+from taskcfg.errors import InvalidTaskFiles, UnknownTask
 from taskcfg.problems import Problem, Severity
 from taskcfg.reconcile.plan import flattened
 from taskcfg.settings import Settings
@@ -88,7 +88,8 @@ def explain(settings: Settings, name: str, now: datetime, files: Sequence[Path] 
     if found is None:
         if errors and not loaded.specs:
             raise InvalidTaskFiles(loaded.problems, files=loaded.files)
-        raise unknown(name, [spec.name for spec in loaded.specs])
+        near = get_close_matches(name, [spec.name for spec in loaded.specs], n=1)
+        raise UnknownTask(name, did_you_mean=near[0] if near else None)
     if found.spec is None or found.layer is None:
         raise InvalidTaskFiles(loaded.problems, files=loaded.files)
     spec, task_type = found.spec, registry.named(found.spec.type)
