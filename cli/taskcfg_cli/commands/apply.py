@@ -13,6 +13,7 @@ from taskcfg_cli.context import Invocation
 from taskcfg_cli.exit_codes import ExitCode
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.plan import print_plan, print_warnings
+from taskcfg_cli.render.progress import progress
 
 if TYPE_CHECKING:
     from taskcfg.control import Taskcfg
@@ -60,16 +61,18 @@ def command(
             return ExitCode.DONE
         expected = None
         if not approved:
-            report = taskcfg.plan()
+            with progress("Planning", quiet=invocation.as_json):
+                report = taskcfg.plan()
             if report.plan.has_changes:
                 _ask(invocation, taskcfg, report, guards)
                 expected = report.plan
-        done = taskcfg.apply(
-            expected=expected,
-            allow_empty=allow_empty,
-            max_delete=max_delete,
-            lock_timeout=lock_timeout.total_seconds(),
-        )
+        with progress("Applying", quiet=invocation.as_json):
+            done = taskcfg.apply(
+                expected=expected,
+                allow_empty=allow_empty,
+                max_delete=max_delete,
+                lock_timeout=lock_timeout.total_seconds(),
+            )
     if invocation.as_json:
         print_json(done.document())
     else:

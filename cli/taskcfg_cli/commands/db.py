@@ -7,6 +7,7 @@ import click
 from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.render.json import print_json
+from taskcfg_cli.render.progress import progress
 
 
 @click.group("db")
@@ -24,7 +25,8 @@ def upgrade(invocation: Invocation) -> None:
     """Bring the schema up to date, making the tables where there are none."""
     with invocation.taskcfg() as taskcfg:
         before = taskcfg.schema_version()
-        taskcfg.upgrade_schema()
+        with progress("Upgrading the schema", quiet=invocation.as_json):
+            taskcfg.upgrade_schema()
         version = taskcfg.schema_version()
     if invocation.as_json:
         print_json({"before": before, "version": version})

@@ -12,6 +12,7 @@ from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.exit_codes import ExitCode
 from taskcfg_cli.render.json import print_json
+from taskcfg_cli.render.progress import progress
 
 if TYPE_CHECKING:
     from taskcfg.control.offline import Checked
@@ -49,7 +50,8 @@ def _check(invocation: Invocation, paths: tuple[str, ...], strict: bool) -> Chec
     from taskcfg.control.offline import check_files, check_text
 
     if STDIN not in paths:
-        return check_files(settings, [Path(path) for path in paths], strict=strict)
+        with progress("Reading task files", quiet=invocation.as_json):
+            return check_files(settings, [Path(path) for path in paths], strict=strict)
     if len(paths) > 1:
         raise click.UsageError("`-` stands for the one file on stdin and goes with no other path")
     if sys.stdin is None:

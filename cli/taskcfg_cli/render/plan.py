@@ -12,10 +12,19 @@ from taskcfg_cli.render.table import printable
 COLORS = {"  + ": "green", "  ~ ": "yellow", "  - ": "red"}
 
 
+BLOCK = 1000
+"""Lines that are written at once: a plan of ten thousand tasks has a hundred thousand."""
+
+
 def print_plan(lines: Sequence[str], *, err: bool = False) -> None:
     """Print the lines of a plan on stdout, or stderr, coloured by what happens to the task."""
-    for line in lines:
-        click.secho(printable(line), fg=COLORS.get(line[:4]), err=err)
+    for start in range(0, len(lines), BLOCK):
+        click.echo("\n".join(map(_shown, lines[start : start + BLOCK])), err=err)
+
+
+def _shown(line: str) -> str:
+    color = COLORS.get(line[:4])
+    return click.style(printable(line), fg=color) if color else printable(line)
 
 
 def print_warnings(warnings: Iterable[Problem]) -> None:
