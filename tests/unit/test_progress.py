@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,10 +23,8 @@ class Screen:
 
     @property
     def text(self) -> str:
-        try:
+        with suppress(BlockingIOError):
             self._seen += os.read(self._descriptor, 10_000)
-        except BlockingIOError:
-            pass
         return self._seen.decode()
 
 
