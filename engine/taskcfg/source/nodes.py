@@ -50,6 +50,13 @@ def field_value(node: Node, findings: Findings, *, as_text: bool) -> Any:
     return value_of(node, findings)
 
 
+def reads_as_text(text: str) -> bool:
+    """Whether *text* without quotes stays text, and is no number, bool or null."""
+    if text in _WORDS:
+        return False
+    return not any(form.fullmatch(text) for form in (_INTEGER, _FLOAT, _NOT_FINITE))
+
+
 def is_null(node: Node) -> bool:
     """Whether nothing stands there, or references to nothing."""
     if not isinstance(node, ScalarNode):

@@ -190,6 +190,15 @@ class References:
             parts.add_secret(found[0])
 
 
+def escaped(text: str, *, before_reference: bool = False) -> str:
+    """Return what a file must say for *text*, in which nothing is a reference.
+
+    *before_reference*: a reference follows it, so that a `$` at its end must be escaped too.
+    """
+    following = r"\$(?=[${]|\Z)" if before_reference else r"\$(?=[${])"
+    return re.sub(following, "$$", text)
+
+
 def secrets_in(node: Node) -> Iterator[ScalarNode]:
     """Yield the values in *node* and below that refer to secrets."""
     for scalar, is_key in _scalars(node, set()):
