@@ -6,10 +6,10 @@ import logging
 import warnings
 
 from billiard.einfo import ExceptionWithTraceback
-from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
+from billiard.exceptions import RestartFreqExceeded, Terminated, TimeLimitExceeded, WorkerLostError
 from billiard.util import get_logger
 from celery import Celery, signals
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
 TALKATIVE = ("celery.app.trace", "celery.worker.strategy")
 """Loggers that say for each task what our own line says, and print what may be secret."""
@@ -28,10 +28,12 @@ def quieten(app: Celery, *, theirs: bool = False) -> None:
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         with app.connection_for_read() as connection:
             outages = (*connection.connection_errors, *connection.channel_errors, OSError)
-        shorten = OneLine(WorkerLostError, TimeLimitExceeded, Terminated, *outages)
+        shorten = OneLine(RestartFreqExceeded, WorkerLostError, TimeLimitExceeded, Terminated, *outages)
         for handler in logging.getLogger().handlers:
             handler.addFilter(shorten)
     get_logger().propagate = True  # else what it says of pool processes goes past our log, unformatted
+    # At each lost connection it warns of a default that we set ourselves.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     # It warns of running as root, which in a container is usual, and of pickle, which we do not accept.
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
@@ -50,7 +52,7 @@ class OneLine(logging.Filter):
             error = error.exc
         if (
             isinstance(error, self._expected)
-            and record.levelno < logging.CRITICAL
+            and (record.levelno < logging.CRITICAL or isinstance(error, RestartFreqExceeded))
             and record.name.partition(".")[0] in LIBRARIES
         ):
             said = " ".join(record.getMessage().split())

@@ -33,7 +33,7 @@ _REASONS = {
     sqlite3.SQLITE_NOTADB: ("it is no broker file", "point the broker URL at another file"),
     sqlite3.SQLITE_CORRUPT: ("it is damaged", "stop everything that uses it and move it away"),
 }
-_TRANSIENT = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY}
+_TRANSIENT = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR}  # the last: a full disk, too
 
 
 class BrokerFileError(BrokerUnavailable, sqlite3.OperationalError):
