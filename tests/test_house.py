@@ -22,7 +22,8 @@ FUNCTION_LINES = 40
 # Names that say nothing, and `get_` for what costs I/O. The adapters bear their frameworks' names.
 FORBIDDEN_WORD = re.compile(r"(Manager|Helper)s?$|^(handle|process)_")
 FORBIDDEN_MODULES = {"base", "common", "helper", "helpers", "manager", "util", "utils"}
-THEIRS = {"process_bind_param", "process_result_value", "get_command"}  # methods SQLAlchemy and click call
+# methods that SQLAlchemy, click and Pydantic call
+THEIRS = {"process_bind_param", "process_result_value", "get_command", "handle_invalid_for_json_schema"}
 ADAPTERS = ("engine/taskcfg/scheduling/", "engine/taskcfg/transport/")
 
 CLOCK = "engine/taskcfg/clock.py"

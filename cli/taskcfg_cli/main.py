@@ -37,6 +37,7 @@ COMMANDS = {
     "purge": "Delete old history.",
     "scheduler": "Run the firing process.",
     "worker": "Run a Celery worker with the task types loaded.",
+    "types": "List the task types and their params.",
     "export": "Write the live tasks as a task file.",
     "db": "Upgrade or check the database's schema.",
     "doctor": "Check the set-up, and say what to do.",

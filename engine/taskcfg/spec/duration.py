@@ -11,6 +11,9 @@ _AMOUNTS = {unit: rf"(?:([0-9]+(?:\.[0-9]+)?){unit})?" for unit in "wdhmsWDHMS"}
 _WORDS = re.compile("".join(_AMOUNTS[unit] for unit in "wdhms"))
 _ISO = re.compile("P{W}{D}(?:T(?=[0-9]){H}{M}{S})?".format_map(_AMOUNTS))
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+SKETCH = r"^\s*(([0-9.]+[wdhms])+|[0-9.]+|P[0-9.WDTHMS]+)\s*$"
+"""What the text of every duration matches, short enough to be read; wider than `parse_duration`."""
+
 LONGEST = timedelta(days=36_500)
 EXPECTED = "a duration such as `90s`, `15m`, `6h`, `30d`, `1h30m`, `PT15M` or a number of seconds"
 

@@ -25,9 +25,11 @@ INTERNAL = "celery."
 class CeleryParams(Params):
     """Which Celery task to fire, and with what."""
 
-    task: str = Field(min_length=1, max_length=255)
-    args: list[Any] = Field(default_factory=list)
-    kwargs: dict[str, Any] = Field(default_factory=dict)
+    task: str = Field(
+        min_length=1, max_length=255, description="The Celery task's name", examples=["myapp.tasks.send"]
+    )
+    args: list[Any] = Field(default_factory=list, description="Its arguments by position")
+    kwargs: dict[str, Any] = Field(default_factory=dict, description="Its arguments by name")
     gate: bool = Field(
         default=True, description="false: its workers run without taskcfg, and only publishing is recorded"
     )

@@ -43,6 +43,9 @@ _DIALECTS = {
 }
 
 
+Target = Literal["execution_history", "files"]
+
+
 class CleanupParams(Params):
     """What to remove, and from which age on.
 
@@ -52,14 +55,14 @@ class CleanupParams(Params):
     files are counted and not removed.
     """
 
-    target: Literal["execution_history", "files"]
-    older_than: timedelta
-    path: str | None = None
-    pattern: str = "*"
-    dry_run: bool = False
-    batch: int = Field(default=1000, ge=1, le=100_000)
+    target: Target = Field(description="What is cleaned")
+    older_than: timedelta = Field(description="What is younger stays", examples=["30d"])
+    path: str | None = Field(default=None, description="The folder of the files")
+    pattern: str = Field(default="*", description="Which files, by their names: `*.log`")
+    dry_run: bool = Field(default=False, description="Count the files, and remove none")
+    batch: int = Field(default=1000, ge=1, le=100_000, description="Executions removed in one transaction")
 
-    @field_validator("target", mode="before")
+    @field_validator("target", mode="before", json_schema_input_type=Target)
     @classmethod
     def _not_yet(cls, target: Any) -> Any:
         if target in _LATER:

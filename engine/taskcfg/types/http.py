@@ -39,6 +39,11 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+AnyCase = Method | Literal["get", "head", "post", "put", "patch", "delete", "options"]
+Status = Annotated[int, Field(ge=100, le=599)]
+
+
 class HttpParams(Params):
     """What to ask for, and which answers are good ones.
 
@@ -46,19 +51,24 @@ class HttpParams(Params):
     whole exchange. Of `json` and `body` at most one is given.
     """
 
-    url: str
-    method: Annotated[
-        Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], BeforeValidator(_upper)
-    ] = "GET"
-    headers: dict[str, str] = Field(default_factory=dict)
-    query: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    json_body: Any = Field(default=None, alias="json")
-    body: str | None = None
+    url: str = Field(description="Where the request goes", examples=["https://example.org/path"])
+    method: Annotated[Method, BeforeValidator(_upper, json_schema_input_type=AnyCase)] = Field(
+        default="GET", description="The request's method"
+    )
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers of the request")
+    query: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="What is added to the URL's query"
+    )
+    json_body: Any = Field(default=None, alias="json", description="The body, as JSON")
+    body: str | None = Field(default=None, description="The body, as text")
     expect_status: (
-        Annotated[list[Annotated[int, Field(ge=100, le=599)]], BeforeValidator(_one_or_many)] | None
-    ) = None
-    follow_redirects: bool = False
-    timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+        Annotated[list[Status], BeforeValidator(_one_or_many, json_schema_input_type=Status | list[Status])]
+        | None
+    ) = Field(default=None, description="The good status, or a list of them; without it any 2xx")
+    follow_redirects: bool = Field(default=False, description="Whether the answer may come from elsewhere")
+    timeout: timedelta = Field(
+        default=timedelta(seconds=30), gt=timedelta(0), description="The bound of the whole exchange"
+    )
 
     @field_validator("url")
     @classmethod
