@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, core_schema
 
 from taskcfg.spec.duration import LONGEST, SKETCH, duration_text
@@ -33,7 +33,7 @@ def params_schema(task_type: TaskType, ref_template: str = "#/$defs/{model}") ->
 
 
 class _Generator(GenerateJsonSchema):
-    ignored_warning_kinds: ClassVar = {"skipped-choice", "non-serializable-default"}
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 as its base declares it
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
