@@ -221,7 +221,7 @@ def test_a_full_disk_under_stdout_is_one_clear_line(project: Project) -> None:
         ["/bin/sh", "-c", f"{command()} --help > /dev/full"], capture_output=True, text=True, check=False
     )
 
-    assert (shell.returncode, shell.stderr) == (1, "error: No space left on device\n")
+    assert (shell.returncode, shell.stderr) == (1, "error: No space left on device\n    free some space\n")
 
 
 def test_an_interrupt_is_exit_130_without_a_traceback(project: Project) -> None:

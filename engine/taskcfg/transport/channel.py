@@ -51,7 +51,11 @@ class QoS(virtual.QoS):  # type: ignore[misc]  # kombu is skipped by the type ch
     def restore_unacked(self) -> list[Any]:
         self._flush()
         if self._delivered:
-            self.channel.consumer.restore([_receipt(tag) for tag in self._delivered])
+            try:
+                self.channel.consumer.restore([_receipt(tag) for tag in self._delivered])
+            except BrokerFileError as error:
+                # Somebody else gets them when this consumer's lease has ended.
+                logger.warning("broker.unrestored messages=%d reason=%r", len(self._delivered), error.message)
             self._delivered.clear()
         return []
 
