@@ -195,7 +195,7 @@ def test_no_package_host_is_named() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("taskcfg_cli.main") is None, reason="no command line yet")
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["validate"], ["validate", "tasks.d/a.yaml"]]
+    "arguments", [["--help"], ["--version"], ["validate"], ["validate", "tasks.d/a.yaml"], ["fmt"]]
 )
 def test_help_and_validate_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "tasks.d").mkdir()

@@ -19,6 +19,7 @@ COMMANDS = {
     "init": "Write taskcfg.toml and tasks.d/ with a first task.",
     "up": "Run everything on this machine: scheduler and worker.",
     "validate": "Check task files, offline; shows all problems at once.",
+    "fmt": "Put task files into the canonical layout; comments are kept.",
     "plan": "Show what apply would change.",
     "apply": "Make the database match the task files.",
     "status": "Show source, schedulers, workers, and what needs attention.",

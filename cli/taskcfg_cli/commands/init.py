@@ -32,12 +32,12 @@ TASKS = """\
 tasks:
   purge-history:
     type: cleanup                     # what it does; this type ships with taskcfg
-    description: Remove execution history older than a month
     schedule:
       every: 1m                       # to see it run; later rather `cron: "30 3 * * *"`
     params:                           # the type's own fields
       target: execution_history
       older_than: 30d
+    description: Remove execution history older than a month
     timeout: 10m
 """
 

@@ -38,7 +38,7 @@ def read_yaml(content: bytes, findings: Findings) -> list[Node]:
     References are resolved by those of *findings*. The `tag` of a scalar tells how it was
     written (see `taskcfg.source.nodes`), the name in its mark which file it is from.
     """
-    text = _decoded(content, findings)
+    text = decoded(content, findings)
     if text is None:
         return []
     roots: list[Node] = []
@@ -58,7 +58,8 @@ def read_yaml(content: bytes, findings: Findings) -> list[Node]:
     return roots
 
 
-def _decoded(content: bytes, findings: Findings) -> str | None:
+def decoded(content: bytes, findings: Findings) -> str | None:
+    """Return the text of a file; None, with the reason in *findings*, when it is none."""
     start = Position(findings.file, 1, 1)
     if len(content) > LARGEST:
         findings.add(
