@@ -66,3 +66,20 @@ def test_a_selection_goes_to_a_file_that_is_not_overwritten_unasked(live: Projec
 def test_other_sources_are_exported_only_if_asked_for(live: Project) -> None:
     assert live.ok("export", "--source", "other").out == "tasks: {}\n"
     assert len(live.ok("export", "--source", "other", "--all-sources", "-o", "json").json["tasks"]) == 2
+
+
+def test_of_two_tasks_of_one_name_none_is_left_out_unsaid(project: Project) -> None:
+    declared = "tasks: {{bill: {{type: celery, schedule: manual, params: {{task: myapp.{}}}}}}}\n"
+    project.write("tasks.d/tasks.yaml", declared.format("old"))
+    project.ok("db", "upgrade")
+    project.ok("apply", "--yes")
+    project.write("tasks.d/tasks.yaml", "tasks: {}\n")
+    project.ok("apply", "--yes", "--allow-empty")
+    project.write("tasks.d/tasks.yaml", declared.format("new"))
+    project.ok("apply", "--yes", "--source", "other")
+
+    refused = project.run("export", "--state", "all", "--all-sources")
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "`bill`: several tasks of one name, retired ones among them" in refused.err
+    assert "myapp.new" in project.ok("export", "--all-sources").out

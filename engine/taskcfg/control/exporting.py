@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,18 +16,29 @@ NAMED = 5
 
 
 def declarations(rows: Sequence[TaskRow], registry: Registry) -> dict[str, dict[str, Any]]:
-    """Return what a task file says of the tasks, by name. Raises TaskcfgError when a row cannot be read."""
+    """Return what a task file says of the tasks, by name.
+
+    Raises TaskcfgError when a row cannot be read, or when two have one name: none is left out unsaid.
+    """
     unreadable = [row.name for row in rows if row.spec is None]
     if unreadable:
-        names = ", ".join(f"`{name}`" for name in unreadable[:NAMED])
-        more = " and more" if len(unreadable) > NAMED else ""
         raise TaskcfgError(
-            f"{count(len(unreadable), 'task')} cannot be read: {names}{more}",
+            f"{count(len(unreadable), 'task')} cannot be read: {_listed(unreadable)}",
             hint="`taskcfg show NAME` says why; `taskcfg apply` mends a row that was changed by hand",
+        )
+    several = [name for name, rows_of_it in Counter(row.name for row in rows).items() if rows_of_it > 1]
+    if several:
+        raise TaskcfgError(
+            f"{_listed(several)}: several tasks of one name, retired ones among them",
+            hint="a file declares a name once: leave out `--state`, or `--all-sources`",
         )
     return {row.name: declaration_of(row.spec, registry) for row in rows if row.spec is not None}
 
 
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:NAMED]) + (" and more" if len(names) > NAMED else "")
+
+
 def exported(rows: Sequence[TaskRow], registry: Registry) -> str:
-    """Return the tasks as the text of a task file. Raises TaskcfgError when a row cannot be read."""
+    """Return the tasks as the text of a task file. Raises TaskcfgError as `declarations` does."""
     return file_text(declarations(rows, registry))
