@@ -38,7 +38,7 @@ COMMANDS = {
     "purge": "Delete old history: fires that ended, and their executions.",
     "scheduler": "Run the firing process.",
     "worker": "Run a Celery worker with the task types loaded.",
-    "types": "List the task types and their params.",
+    "types": "List the task types, or describe one with its params.",
     "export": "Write the live tasks as a task file that plans to no change.",
     "db": "Upgrade or check the database's schema.",
     "doctor": "Check the set-up, and say what to do.",
