@@ -1,0 +1,1 @@
+"""Task types for a small bookkeeping office."""
