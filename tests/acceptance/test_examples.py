@@ -1,4 +1,4 @@
-"""Example projects, tried as their READMEs say, by the installed command; `test_celery_app` tries the other."""
+"""Example projects, tried as their READMEs say; `test_celery_app` tries the one with an app of its own."""
 
 import re
 import shutil

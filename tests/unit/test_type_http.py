@@ -173,3 +173,29 @@ def test_a_url_with_a_secret_is_looked_at_on_the_worker() -> None:
     with pytest.raises(ValidationError) as caught:
         HttpParams(url="no-url-and-hunter2x")
     assert "hunter2x" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("headers", {"X Y": "a"}, "a header's name has letters, digits and `-`"),
+        ("headers", {"": "a"}, "a header's name has letters, digits and `-`"),
+        ("headers", {"X-A": "a\nX-B: b"}, "`X-A` must be one line of printable ASCII"),
+        ("headers", {"X-A": "caf\u00e9"}, "`X-A` must be one line of printable ASCII"),
+        ("headers", {"X-A": " a"}, "`X-A` must be one line of printable ASCII"),
+        ("expect_status", [], "expected at least one status; leave it out for any 2xx"),
+    ],
+)
+def test_what_could_never_be_sent_or_answered_is_refused_before_the_run(
+    field: str, value: Any, message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        HttpParams.model_validate({"url": "https://example.org/", field: value})
+
+
+def test_headers_may_be_empty_hold_spaces_and_refer_to_secrets() -> None:
+    headers = {"X-Empty": "", "Accept": "text/html; q=1", "Authorization": "Bearer ${secret:TOKEN}"}
+
+    params = HttpParams.model_validate({"url": "https://example.org/", "headers": headers})
+
+    assert params.headers == headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
@@ -44,6 +45,10 @@ AnyCase = Method | Literal["get", "head", "post", "put", "patch", "delete", "opt
 Status = Annotated[int, Field(ge=100, le=599)]
 
 
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?")
+
+
 class HttpParams(Params):
     """What to ask for, and which answers are good ones.
 
@@ -83,6 +88,27 @@ class HttpParams(Params):
         if not usable or any(character.isspace() for character in url):
             raise PydanticCustomError("url", "expected a URL such as `https://example.org/path`")
         return url
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise PydanticCustomError("header", "a header's name has letters, digits and `-`")
+            if not _HEADER_VALUE.fullmatch(value):
+                raise PydanticCustomError(
+                    "header",
+                    "`{name}` must be one line of printable ASCII, without a space at its ends",
+                    {"name": name},
+                )
+        return headers
+
+    @field_validator("expect_status")
+    @classmethod
+    def _expects_something(cls, statuses: list[int] | None) -> list[int] | None:
+        if statuses is not None and not statuses:
+            raise PydanticCustomError("statuses", "expected at least one status; leave it out for any 2xx")
+        return statuses
 
     @field_validator("body")
     @classmethod
