@@ -27,7 +27,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @click.option("--all-sources", is_flag=True, help="The tasks of other sources too.")
-@options.output()
+@options.output("text", "yaml", "json")
 @options.settings("database_url", "source")
 @options.general
 @click.pass_obj
@@ -59,9 +59,11 @@ def command(
 
 def _write(out: Path, text: str, *, force: bool) -> None:
     from taskcfg.errors import TaskcfgError
+    from taskcfg.source.replacing import replace_file
 
+    if not force and out.exists():
+        raise TaskcfgError(f"{out} is there already", hint="`--force` replaces it")
     try:
-        with out.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise TaskcfgError(f"{out} is there already", hint="`--force` replaces it") from error
+        replace_file(out, text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from error

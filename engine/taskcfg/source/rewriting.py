@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from taskcfg.problems import Position, Problem
 from taskcfg.source.findings import Findings
 from taskcfg.source.folders import Search, content_of, shown_path
 from taskcfg.source.layout import formatted
+from taskcfg.source.replacing import replace_file
 from taskcfg.source.yaml_reader import decoded
 
 
@@ -80,26 +79,5 @@ def _rewrite_file(file: Path, shown: str, check: bool) -> bool:
     if result == content:
         return False
     if not check:
-        _replace(Path(os.path.realpath(file)), result)
+        replace_file(file, result)
     return True
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Replace what is in *file* at once. Raises OSError, the file being as it was."""
-    if not os.access(file, os.W_OK):
-        raise PermissionError(0, "it is read-only")
-    status = file.stat()
-    # Hidden, so that nobody who reads the folder meanwhile takes it for a task file.
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", suffix=".tmp", dir=file.parent)
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(content)
-            if os.geteuid() == 0:
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(name, file)
-    except BaseException:
-        os.unlink(name)
-        raise
