@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskcfg.source.layout import formatted
 from taskcfg.source.loader import load_text
 from taskcfg.source.references import escaped
 from taskcfg.source.writing import declaration_of, file_text
@@ -194,3 +195,22 @@ def test_text_of_several_lines_stays_readable(text: str) -> None:
 
 def test_no_task_is_a_file_without_tasks() -> None:
     assert file_text({}) == "tasks: {}\n"
+
+
+def test_what_is_written_is_in_the_canonical_layout() -> None:
+    params = {"anything": [{"a": [1, "x\n  y\n"], "b": {}}, ["two", []], "long " * 50], "window": 60.0}
+    spec = TaskSpec(
+        "nightly",
+        "note",
+        Cron("0 2 * * *"),
+        params=params,
+        policy=Policy(timeout=timedelta(minutes=5), retry=Retry(attempts=2)),
+        labels={"team": "platform"},
+        description="First\nand second\n",
+        owner="us",
+    )
+
+    text = file_text({name: declaration_of(replace(spec, name=name), REGISTRY) for name in ("a", "b")})
+
+    assert formatted(text) == text
+    assert load_text(text, REGISTRY).valid

@@ -35,7 +35,14 @@ ORDER = (
 )
 """The fields of a task in the order of the layout; others come last, in their own order."""
 
+_PLACES = {name: place for place, name in enumerate(ORDER)}
+
 MODELINE = "# yaml-language-server:"
+
+
+def place_of(field: str | None) -> int:
+    """Return the place of a task's field in the layout; others have the last."""
+    return _PLACES.get(field or "", len(ORDER))
 
 
 def arranged(seen: Outline, lines: list[Line]) -> str:
@@ -106,7 +113,7 @@ class _Arrangement:
         end = self._tail(block, end)
         starts = [first, *(limit for _, limit in limits[:-1]), end]
         spans = list(zip(block.entries, pairwise(starts), strict=True))
-        spans.sort(key=lambda span: ORDER.index(span[0].key) if span[0].key in ORDER else len(ORDER))
+        spans.sort(key=lambda span: place_of(span[0].key))
         self.lines[first:end] = [line for _, (start, stop) in spans for line in self._old[start:stop]]
 
     def _may_move(self, block: Block, limits: list[tuple[Entry, int]]) -> bool:

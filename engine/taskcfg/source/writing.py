@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from taskcfg.source.arranging import place_of
 from taskcfg.source.nodes import reads_as_text
 from taskcfg.source.references import escaped
 from taskcfg.spec.duration import duration_text
@@ -40,12 +41,12 @@ def declaration_of(spec: TaskSpec, registry: Registry) -> dict[str, Any]:
         declared["params"] = _params_written(params)
     return {
         name: value if name == "params" else escaped_values(_in_words(name, value))
-        for name, value in declared.items()
+        for name, value in sorted(declared.items(), key=lambda item: place_of(item[0]))
     }
 
 
 def file_text(declarations: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the text of a task file with these tasks, by name, a blank line between them."""
+    """Return the text of a task file with these tasks, by name, in the canonical layout."""
     if not declarations:
         return "tasks: {}\n"
     blocks = [_block({"tasks": {name: dict(declarations[name])}}) for name in sorted(declarations)]
@@ -135,6 +136,9 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)  # the layout indents lists
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
