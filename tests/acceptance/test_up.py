@@ -102,6 +102,18 @@ def test_a_child_that_dies_is_started_again(project: Project) -> None:
     eventually(lambda: up.err.count("scheduler.started") == 2)
 
 
+def test_a_projects_own_modules_do_not_stand_in_for_libraries(project: Project) -> None:
+    working(project)
+    for name in ("celery", "click", "logging", "types"):
+        project.write(f"{name}.py", f"raise SystemExit('{name}.py of the project was imported')\n")
+
+    up = project.start("up")
+    up.wait_for("execution.succeeded")
+
+    assert "was imported" not in up.err
+    assert project.run("validate").code == 0
+
+
 def test_a_second_up_on_the_same_folder_is_refused(project: Project) -> None:
     working(project)
     project.start("up").wait_for("scheduler.started")

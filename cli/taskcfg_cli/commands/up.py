@@ -25,4 +25,4 @@ def command(invocation: Invocation) -> int:
     settings = invocation.settings(talkative=True)
     from taskcfg.daemon.up import run_up
 
-    return run_up(settings, [sys.executable, "-m", "taskcfg_cli"])
+    return run_up(settings, THIS_COMMAND)
