@@ -16,6 +16,7 @@ from taskcfg.spec.schedule import At, Cron, Every, Manual
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import task_configs
 from taskcfg.store.database import applying, reading, writing
+from taskcfg.store.requests import request_run, runnable
 from taskcfg.store.tables import task_pause
 from taskcfg.testing import make_spec
 
@@ -178,6 +179,24 @@ class TestUpdating:
         assert states[ids["edited"]] == ("pending", None)
         assert states[ids["disabled"]] == ("cancelled", "cancelled: the task was disabled")
         assert world.task("disabled").next_fire_at is None
+
+    def test_only_the_change_to_disabled_cancels_and_never_what_somebody_asked_for(
+        self, world: World
+    ) -> None:
+        id_ = world.add(make_spec())["nightly"]
+        world.let_fire()
+        with writing(world.database) as connection:
+            request_run(connection, runnable(connection, ["nightly"]), actor="ann", request_id="1")
+
+        def states() -> dict[str, str]:
+            return {row.kind: row.state for row in world.events()}
+
+        apply(world, task_configs.update_tasks, {id_: make_spec(enabled=False)}, None)
+        assert states() == {"scheduled": "cancelled", "manual": "pending"}
+
+        world.change_events(state="pending", done_at=None)  # as a retry of the scheduled one does
+        apply(world, task_configs.update_tasks, {id_: make_spec(enabled=False, priority=1)}, None)
+        assert states() == {"scheduled": "pending", "manual": "pending"}
 
 
 class TestRetiring:

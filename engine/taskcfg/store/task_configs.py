@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
 
 from taskcfg.reconcile.state import LiveTask
-from taskcfg.spec.fires import LIVE_STATES, EventState
+from taskcfg.spec.fires import LIVE_STATES, EventKind, EventState
 from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.timetable import timetable
@@ -92,11 +92,14 @@ def update_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: 
     """Make the rows say what *specs*, by id, say, firing by the new schedule from now on.
 
     Expects what is due under the old one to be recorded already. A paused task stays paused; one
-    that was in error is so no more; one that is disabled loses its fires that have not started.
+    that was in error is so no more; one that is disabled by this loses its scheduled fires that have
+    not started, and keeps those that somebody asked for.
     """
+    off = [id_ for id_, spec in specs.items() if not spec.enabled]
+    disabled = connection.scalars(select(_c.id).where(among(connection, _c.id, off), _c.enabled)).all()
     _write(connection, specs, {"commit": commit, "updated_at": db_now(), **_NO_ERROR})
-    disabled = [id_ for id_, spec in specs.items() if not spec.enabled]
-    _cancel_fires(connection, disabled, "cancelled: the task was disabled")
+    scheduled = schedule_event.c.kind == EventKind.SCHEDULED
+    _cancel_fires(connection, disabled, "cancelled: the task was disabled", scheduled)
 
 
 def revive_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
@@ -179,7 +182,9 @@ def _scheduled(connection: Connection, specs: Iterable[TaskSpec]) -> list[dict[s
     return rows
 
 
-def _cancel_fires(connection: Connection, task_ids: Collection[int], reason: str) -> None:
+def _cancel_fires(
+    connection: Connection, task_ids: Collection[int], reason: str, *which: ColumnElement[bool]
+) -> None:
     if not task_ids:
         return
     event = schedule_event.c
@@ -190,6 +195,7 @@ def _cancel_fires(connection: Connection, task_ids: Collection[int], reason: str
             among(connection, event.task_config_id, task_ids),
             is_one_of(event.state, *LIVE_STATES),
             event.state != EventState.PUBLISHED,
+            *which,
         )
         .order_by(event.id)
         .with_for_update(key_share=True)
