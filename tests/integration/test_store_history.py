@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from stored import World, delivered
 from taskcfg.errors import RetiredTask, TaskcfgError, UnknownTask
@@ -18,7 +18,7 @@ from taskcfg.store.executions import ExecutionRecords
 from taskcfg.store.history import Page, Wanted, executions, executions_of, fires, fires_by_id
 from taskcfg.store.requests import request_run, runnable
 from taskcfg.store.standing import Attention, attention, coming, standing
-from taskcfg.store.tables import task_pause
+from taskcfg.store.tables import schedule_event, task_execution, task_pause
 from taskcfg.store.task_list import TaskState, task_rows
 from taskcfg.testing import make_spec
 
@@ -179,9 +179,28 @@ class TestPages:
 
         assert {row.id for row in ask(world, fires_by_id, [*ids, uuid4()])} == ids
 
-    def test_a_wrong_cursor_is_said(self, world: World) -> None:
-        with pytest.raises(TaskcfgError, match="`x` is no cursor"):
-            ask(world, fires, Wanted(cursor="x"))
+    @pytest.mark.parametrize("task", [None, "a"])
+    def test_a_page_goes_on_where_the_last_one_ended_though_that_row_was_purged(
+        self, world: World, task: str | None
+    ) -> None:
+        world.add(make_spec("a", policy=ALLOW))
+        for _ in range(4):
+            world.let_fire()
+            execute(world, "a", DONE)
+
+        for question, table in ((executions, task_execution), (fires, schedule_event)):
+            whole = ask(world, question, Wanted(task=task)).rows
+            first = ask(world, question, Wanted(task=task, limit=2))
+            with writing(world.database) as connection:
+                connection.execute(delete(table).where(table.c.id == first.rows[-1].id))
+            rest = ask(world, question, Wanted(task=task, cursor=first.next_cursor)).rows
+
+            assert [row.id for row in rest] == [row.id for row in whole[2:]]
+
+    @pytest.mark.parametrize("cursor", ["x", "", "-", str(uuid4()), "f" * 30 + "-" + uuid4().hex])
+    def test_a_wrong_cursor_is_said(self, world: World, cursor: str) -> None:
+        with pytest.raises(TaskcfgError, match=f"`{cursor}` is no cursor"):
+            ask(world, fires, Wanted(cursor=cursor))
 
     def test_the_history_of_a_deleted_task_is_kept(self, world: World) -> None:
         world.add(make_spec())

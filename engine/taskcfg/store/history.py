@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, Row, Select, Table, and_, or_, select
 
 from taskcfg.errors import TaskcfgError
 from taskcfg.store.bulk import among
+from taskcfg.store.columns import EPOCH
 from taskcfg.store.ids import first_id
 from taskcfg.store.tables import schedule_event, task_config, task_execution
 
@@ -104,11 +105,13 @@ def fires(connection: Connection, wanted: Wanted | None = None) -> Page[FireRow]
     after = _cursor(wanted)
     if not wanted.of_one_task:
         # Ids sort by time; with a task, its own index on the time does better.
-        query = query if after is None else query.where(_e.id < after)
+        query = query if after is None else query.where(_e.id < after.id)
         query = query.order_by(_e.id.desc())
     else:
         query = _older(query, schedule_event, _e.created_at, after)
-    return _page([_fire_row(row) for row in connection.execute(query.limit(wanted.limit + 1))], wanted)
+    return _page(
+        [_fire_row(row) for row in connection.execute(query.limit(wanted.limit + 1))], wanted, _e.created_at
+    )
 
 
 def executions(connection: Connection, wanted: Wanted | None = None) -> Page[ExecutionRow]:
@@ -119,7 +122,7 @@ def executions(connection: Connection, wanted: Wanted | None = None) -> Page[Exe
         query = query.where(_x.started_at >= wanted.since)
     query = _older(query, task_execution, _x.started_at, _cursor(wanted))
     rows = [_execution_row(row) for row in connection.execute(query.limit(wanted.limit + 1))]
-    return _page(rows, wanted)
+    return _page(rows, wanted, _x.started_at)
 
 
 def fires_by_id(connection: Connection, ids: Collection[UUID]) -> list[FireRow]:
@@ -162,27 +165,48 @@ def _filtered(connection: Connection, query: Select[Any], table: Table, wanted: 
     return query
 
 
-def _older(query: Select[Any], table: Table, time: Column[datetime], after: UUID | None) -> Select[Any]:
-    """Order *query* by *time*, the newest first, and begin behind the row *after*."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page ended, whether its last row is still there or was purged since."""
+
+    time: datetime
+    id: UUID
+
+    @classmethod
+    def parse(cls, text: str) -> _Place:
+        """Raises ValueError."""
+        microseconds, _, id_ = text.partition("-")
+        try:
+            return cls(EPOCH + timedelta(microseconds=int(microseconds, 16)), UUID(id_))
+        except OverflowError as error:
+            raise ValueError("no such time") from error
+
+    def __str__(self) -> str:
+        return f"{(self.time - EPOCH) // timedelta(microseconds=1):x}-{self.id.hex}"
+
+
+def _older(query: Select[Any], table: Table, time: Column[datetime], after: _Place | None) -> Select[Any]:
+    """Order *query* by *time*, the newest first, and begin behind *after*."""
     if after is not None:
-        other = table.alias()
-        last = select(other.c[time.name]).where(other.c.id == after).scalar_subquery()
-        query = query.where(or_(time < last, and_(time == last, table.c.id < after)))
+        query = query.where(or_(time < after.time, and_(time == after.time, table.c.id < after.id)))
     return query.order_by(time.desc(), table.c.id.desc())
 
 
-def _cursor(wanted: Wanted) -> UUID | None:
+def _cursor(wanted: Wanted) -> _Place | None:
     try:
-        return None if wanted.cursor is None else UUID(wanted.cursor)
+        return None if wanted.cursor is None else _Place.parse(wanted.cursor)
     except ValueError as error:
         raise TaskcfgError(
             f"`{wanted.cursor}` is no cursor", hint="use the `next_cursor` of the page before"
         ) from error
 
 
-def _page(rows: list[Any], wanted: Wanted) -> Page[Any]:
+def _page(rows: list[Any], wanted: Wanted, time: Column[datetime]) -> Page[Any]:
     shown = rows[: wanted.limit]
-    return Page(tuple(shown), str(shown[-1].id) if len(rows) > wanted.limit else None)
+    if len(rows) <= wanted.limit:
+        return Page(tuple(shown), None)
+    last = shown[-1]
+    return Page(tuple(shown), str(_Place(getattr(last, time.name), last.id)))
 
 
 def _fire_row(row: Row[Any]) -> FireRow:
