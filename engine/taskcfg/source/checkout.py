@@ -12,13 +12,13 @@ _PATIENCE = 10
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """The commit a folder is at. `repo` is the remote's address or the top folder's path;
-    `dirty` says that files under the folder differ from the commit."""
+    `dirty` says that files under the folder differ from the commit, None that nobody knows."""
 
     repo: str
     commit: str
     author: str
     subject: str
-    dirty: bool
+    dirty: bool | None
 
 
 def read_checkout(folder: Path) -> Checkout | None:
@@ -31,7 +31,8 @@ def read_checkout(folder: Path) -> Checkout | None:
     repo = _git(folder, "config", "--get", "remote.origin.url") or _git(
         folder, "rev-parse", "--show-toplevel"
     )
-    return Checkout(_without_password(repo or str(folder)), commit, author, subject, dirty=bool(changed))
+    dirty = None if changed is None else bool(changed)
+    return Checkout(_without_password(repo or str(folder)), commit, author, subject, dirty)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
