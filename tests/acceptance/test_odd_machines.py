@@ -211,6 +211,20 @@ def test_a_setting_that_can_never_work_is_refused(
     one_error(project.run("scheduler", "--once", env=variables), said)
 
 
+def test_a_broker_that_is_away_is_told_and_the_fire_goes_out_when_it_is_back(project: Project) -> None:
+    prepare(project)
+    project.ok("run", "tick")
+
+    away = project.run("scheduler", "--once", "--broker-url", "redis://127.0.0.1:9/0")
+
+    assert away.code == 1, str(away)
+    assert "error: 1 fire could not be published: " in away.err
+    assert "nothing is lost" in away.err
+    eventually(lambda: project.run("scheduler", "--once").code == 0)
+    (fire,) = project.ok("events", "-o", "json").json["events"]
+    assert fire["state"] == "published"
+
+
 def test_a_settings_file_that_cannot_be_read_is_never_taken_for_none(project: Project) -> None:
     (project.folder / "taskcfg.toml").mkdir()
 

@@ -19,7 +19,7 @@ from taskcfg.daemon.reconciler import Reconciler
 from taskcfg.dispatch.interrupting import Interrupter
 from taskcfg.dispatch.publisher import CeleryDispatcher
 from taskcfg.dispatch.relay import Relay
-from taskcfg.errors import DatabaseUnavailable
+from taskcfg.errors import BrokerUnavailable, DatabaseUnavailable, count
 from taskcfg.scheduling.loop import Firing
 from taskcfg.settings import Settings
 from taskcfg.source.watcher import FolderWatcher
@@ -52,8 +52,9 @@ def run_scheduler(settings: Settings, *, watch: bool = False, once: bool = False
     """Run a scheduler in this process until SIGTERM or SIGINT; return the exit code.
 
     *watch* follows the task files too. *once* makes passes until nothing is due and nothing is
-    left to publish, and returns. Raises SchemaMismatch, InvalidType and InvalidSettings at the
-    start; a database or broker that is away is waited for.
+    left to publish, and returns; then it raises BrokerUnavailable when some could not be published.
+    Raises SchemaMismatch, InvalidType and InvalidSettings at the start; a database or broker that
+    is away is waited for, but not with *once*.
     """
     scheduler = Scheduler(settings, SystemClock(), watch=watch)
     return scheduler.run_once() if once else scheduler.run()
@@ -72,7 +73,8 @@ class Scheduler:
         self._membership = Membership(self._database, self._node_id, settings.scheduler_lease)
         app = make_app(settings, registry)
         self._dispatcher = CeleryDispatcher(app, confirm_timeout=settings.confirm_timeout.total_seconds())
-        self._relay = Relay(EventOutbox(self._database, self._node_id), self._dispatcher, clock)
+        self._outbox = EventOutbox(self._database, self._node_id)
+        self._relay = Relay(self._outbox, self._dispatcher, clock)
         self._firing = Firing(EventFiring(self._database, self._node_id), clock, self._offer)
         self._reaping = Reaping(self._database, self._node_id, settings.unclaimed_after, clock)
         self._interrupting = Interrupting(self._database, self._node_id, Interrupter(app), clock)
@@ -107,7 +109,13 @@ class Scheduler:
             self._relay.run_once()
         while self._relay.run_once().sent:
             continue
+        left, reason = self._outbox.unpublished()
         self._close()
+        if left:
+            raise BrokerUnavailable(
+                f"{count(left, 'fire')} could not be published: {reason or 'the broker is away'}",
+                hint="nothing is lost: run it again, or have a scheduler running, when the broker is back",
+            )
         return 0
 
     def _make_loops(self) -> dict[str, Loop]:

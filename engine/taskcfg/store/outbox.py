@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     case,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -81,6 +82,21 @@ class EventOutbox:
             settled.add(fire, receipt)
         with writing(self._database) as connection:
             settled.write(connection)
+
+    def unpublished(self) -> tuple[int, str | None]:
+        """Return how many due fires could not be published, and the reason of one of them.
+
+        They are this node's, and what no living node owns and somebody has tried to publish.
+        """
+        with reading(self._database) as connection:
+            now = database_time(connection)
+            tried = and_(_e.publish_attempts > 0, _orphaned(now))
+            mine = (_e.fire_at <= now, or_(_e.node_id == self._node_id, tried))
+            query = select(func.count(), func.min(_e.reason)).where(
+                is_one_of(_e.state, EventState.PENDING), *mine
+            )
+            number, reason = connection.execute(query).one()
+        return number, reason
 
     def _found(self, connection: Connection, limit: int, held: Collection[UUID]) -> list[Row[Any]]:
         now = database_time(connection)
