@@ -39,6 +39,7 @@ COMMANDS = {
     "scheduler": "Run the firing process.",
     "worker": "Run a Celery worker with the task types loaded.",
     "types": "List the task types, or describe one with its params.",
+    "schema": "Print the JSON Schema of task files, with your own types in it.",
     "export": "Write the live tasks as a task file that plans to no change.",
     "db": "Upgrade or check the database's schema.",
     "doctor": "Check the set-up, and say what to do.",

@@ -1,15 +1,18 @@
 """`taskcfg init`: a project that works at once, and nothing of the user's is touched."""
 
+import json
+
 from acceptance.project import Project
 
 
 def test_a_new_project_is_written_and_valid(project: Project) -> None:
     done = project.ok("init")
 
-    assert done.out.splitlines()[:3] == [
+    assert done.out.splitlines()[:4] == [
         "created  taskcfg.toml",
         "created  tasks.d/cleanup.yaml",
         "created  .gitignore",
+        "created  .taskcfg/schema.json",
     ]
     assert "taskcfg up" in done.out
     assert project.read(".gitignore") == ".taskcfg/\n"
@@ -31,7 +34,10 @@ def test_what_is_there_stays_as_it_is(project: Project) -> None:
 
     done = project.ok("init", "--format", "json")
 
-    assert done.json == {"created": [], "kept": ["taskcfg.toml", "tasks.d", ".gitignore"]}
+    assert done.json == {
+        "created": [".taskcfg/schema.json"],
+        "kept": ["taskcfg.toml", "tasks.d", ".gitignore"],
+    }
     assert project.read("taskcfg.toml") == 'source = "mine"\n'
     assert project.read(".gitignore") == "*.pyc\n"
     assert sorted(path.name for path in (project.folder / "tasks.d").iterdir()) == ["own.yaml"]
@@ -53,3 +59,18 @@ def test_a_place_that_cannot_be_written_is_said_clearly(project: Project) -> Non
 
     assert done.code == 1
     assert done.err.startswith("error: file")
+
+
+def test_the_first_task_s_modeline_names_the_schema_that_was_written(project: Project) -> None:
+    project.ok("init")
+
+    first, _, _ = project.read("tasks.d/cleanup.yaml").partition("\n")
+    path = first.removeprefix("# yaml-language-server: $schema=")
+    assert (project.folder / "tasks.d" / path).samefile(project.folder / ".taskcfg" / "schema.json")
+    assert project.ok("schema").json == json.loads(project.read(".taskcfg/schema.json"))
+
+
+def test_types_that_do_not_work_are_no_hindrance(project: Project) -> None:
+    project.write("taskcfg.toml", 'types = ["nowhere"]\n')
+
+    assert "created  tasks.d/cleanup.yaml" in project.ok("init").out

@@ -8,7 +8,12 @@ import pytest
 
 T = TypeVar("T")
 
-LABELS = {"postgres": "PostgreSQL", "rabbitmq": "RabbitMQ", "redis": "Redis"}
+LABELS = {
+    "postgres": "PostgreSQL",
+    "rabbitmq": "RabbitMQ",
+    "redis": "Redis",
+    "editor": "yaml-language-server",
+}
 
 
 class Missing(Exception):

@@ -28,6 +28,7 @@ tasks_dir = "tasks.d"
 """
 
 TASKS = """\
+# yaml-language-server: $schema=../.taskcfg/schema.json
 # Each entry under `tasks` is a task; its name is how it is known for ever after.
 tasks:
   purge-history:
@@ -41,6 +42,7 @@ tasks:
     timeout: 10m
 """
 
+SCHEMA = ".taskcfg/schema.json"
 IGNORED = ".taskcfg/\n"
 
 
@@ -50,11 +52,12 @@ IGNORED = ".taskcfg/\n"
 @options.general
 @click.pass_obj
 def command(invocation: Invocation, folder: Path) -> None:
-    """Write taskcfg.toml and tasks.d/ with a first task.
+    """Write taskcfg.toml and tasks.d/ with a first task, and the schema for editors.
 
-    Never overwrites: what is there stays as it is.
+    Never overwrites: what you wrote stays as it is.
     """
     created, kept = write_project(folder)
+    _write_schema(folder, created, kept)
     if invocation.as_json:
         print_json({"created": created, "kept": kept})
         return
@@ -82,6 +85,25 @@ def write_project(folder: Path) -> tuple[list[str], list[str]]:
         _write(folder / path, text)
         created.append(path)
     return created, kept
+
+
+def _write_schema(folder: Path, created: list[str], kept: list[str]) -> None:
+    """Write the schema that the modeline names; where settings or types do not work, `doctor` tells."""
+    from taskcfg.control.editor import refresh_schema
+    from taskcfg.errors import TaskcfgError
+    from taskcfg.settings import load_settings
+    from taskcfg.types.registry import types_of
+
+    there = (folder / SCHEMA).exists()
+    try:
+        settings = load_settings({}, folder=folder)
+        refresh_schema(settings, types_of(settings))
+    except TaskcfgError:
+        return
+    if there:
+        kept.append(SCHEMA)
+    elif (folder / SCHEMA).exists():
+        created.append(SCHEMA)
 
 
 def _write(file: Path, text: str) -> None:

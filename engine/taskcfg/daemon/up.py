@@ -14,6 +14,7 @@ from pathlib import Path
 
 from taskcfg.celery import make_app
 from taskcfg.clock import Clock, SystemClock
+from taskcfg.control.editor import refresh_schema
 from taskcfg.daemon.supervisor import Supervisor
 from taskcfg.errors import AlreadyRunning, DatabaseUnavailable, TaskcfgError
 from taskcfg.settings import PREFIX, Settings
@@ -39,8 +40,10 @@ def run_up(settings: Settings, program: Sequence[str]) -> int:
     waited for.
     """
     clock = SystemClock()
-    make_app(settings, types_of(settings))
+    registry = types_of(settings)
+    make_app(settings, registry)
     with only_one(settings.state_folder, clock):
+        refresh_schema(settings, registry)
         _upgrade(settings, clock)
         commands = {
             "scheduler": [*program, "scheduler", "--watch"],

@@ -21,7 +21,7 @@ from taskcfg.spec.timetable import SHORTEST_INTERVAL
 
 KINDS = ("cron", "every", "at")
 _LATER = ("start", "end", "timezone", "dst", "skip_on", "only_on")
-_INSTANT = re.compile(
+INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
 _EXAMPLES = 'such as `{cron: "0 3 * * *"}`, `{every: 15m}` or `manual`'
@@ -175,7 +175,7 @@ def _read_at(node: Node, zone: ZoneInfo, now: datetime, findings: TaskFindings) 
 def _read_instant(node: Node, zone: ZoneInfo, field: str, findings: TaskFindings) -> datetime | None:
     value = node.value if isinstance(node, ScalarNode) else value_of(node, findings.findings)
     try:
-        if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+        if not isinstance(value, str) or not INSTANT.fullmatch(value):
             raise ValueError("not of the form")
         return _in_utc(datetime.fromisoformat(value.upper()), zone)
     except (ValueError, OverflowError):

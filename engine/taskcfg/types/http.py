@@ -41,7 +41,7 @@ def _upper(value: Any) -> Any:
 
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-AnyCase = Method | Literal["get", "head", "post", "put", "patch", "delete", "options"]
+AnyCase = Literal[Method, "get", "head", "post", "put", "patch", "delete", "options"]
 Status = Annotated[int, Field(ge=100, le=599)]
 
 

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, core_schema
 
-from taskcfg.spec.duration import LONGEST, SKETCH, duration_text
+from taskcfg.spec.duration import EXPECTED, LONGEST, SKETCH, duration_text
 from taskcfg.types.declare import TaskType
 
 DURATION: dict[str, Any] = {
     "type": ["string", "number"],
     "pattern": SKETCH,
+    "patternErrorMessage": f"expected {EXPECTED.replace('`', '')}",
     "minimum": 0,
     "maximum": int(LONGEST.total_seconds()),
     "examples": ["90s", "15m", "6h", "30d", "1h30m"],
