@@ -16,7 +16,7 @@ from taskcfg_cli.context import Invocation
 from taskcfg_cli.exit_codes import ExitCode
 
 COMMANDS = {
-    "init": "Write taskcfg.toml and tasks.d/ with a first task.",
+    "init": "Write taskcfg.toml and tasks.d/ with a first task, and the schema for editors.",
     "up": "Run everything on this machine: scheduler and worker.",
     "validate": "Check task files, offline; shows all problems at once.",
     "fmt": "Put task files into the canonical layout; comments are kept.",
