@@ -203,7 +203,7 @@ def test_it_is_written_where_the_modeline_looks(own: Project) -> None:
     said = own.ok("schema").json
 
     first = own.ok("schema", "--write", "-o", "json").json
-    own.write("reports.py", TYPES.replace('"report"', '"weekly"'))
+    own.write("reports.py", TYPES.replace('"report"', '"report-of-the-week"'))
     own.ok("schema", "--write")
 
     assert first == {"file": str(own.folder / ".taskcfg" / "schema.json")}
