@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from taskcfg.errors import TaskcfgError
 from taskcfg.settings import Settings
+from taskcfg.source.replacing import replace_file
 from taskcfg.source.task_schema import task_file_schema
 from taskcfg.types.registry import Registry, types_of
 
@@ -36,7 +35,7 @@ def write_schema(settings: Settings, registry: Registry | None = None) -> Path:
         if file.is_file() and file.read_bytes() == text.encode():
             return file
         file.parent.mkdir(parents=True, exist_ok=True)
-        _replace(file, text)
+        replace_file(file, text.encode())
     except OSError as error:
         raise TaskcfgError(f"cannot write {file}: {error.strerror}", hint="check its permissions") from error
     return file
@@ -48,15 +47,3 @@ def refresh_schema(settings: Settings, registry: Registry) -> None:
         write_schema(settings, registry)
     except TaskcfgError as error:
         logger.debug("schema.not_written reason=%r", error.message)
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = NamedTemporaryFile("w", dir=file.parent, prefix=f".{FILE}.", encoding="utf-8", delete=False)  # noqa: SIM115
-    try:
-        with draft:
-            draft.write(text)
-        os.chmod(draft.name, 0o644)
-        os.replace(draft.name, file)
-    except OSError:
-        Path(draft.name).unlink(missing_ok=True)
-        raise
