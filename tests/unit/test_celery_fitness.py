@@ -107,3 +107,28 @@ def test_where_a_fire_goes_follows_the_apps_routing() -> None:
     assert queue_of(TaskSpec("t", "celery", params={**spec.params, "task": "other"})) == "rest"
     assert queue_of(TaskSpec("t", "celery", params=spec.params, queue="own")) == "own"
     assert DefaultQueues(None)(spec) == "celery"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"task_routes": "no.such.router"}, "`task_routes` of `shop` cannot be used: ModuleNotFoundError"),
+        ({"broker_url": "nonsense://"}, "`broker_url` of `shop` cannot be used: "),
+    ],
+)
+def test_settings_that_nothing_can_be_sent_with_are_refused(settings: dict[str, str], message: str) -> None:
+    app = Celery("shop", broker="redis://", set_as_current=False)
+    app.conf.update(settings)
+
+    with pytest.raises(InvalidSettings, match=message):
+        refuse_unfit(app, "shop")
+
+
+def test_a_visibility_that_is_no_number_is_said() -> None:
+    app = Celery("shop", broker="redis://", set_as_current=False)
+    app.conf.broker_transport_options = {"visibility_timeout": "abc"}
+
+    remark = short_visibility(app, 10.0)
+
+    assert remark is not None
+    assert remark.reason == "`visibility_timeout` is 'abc', and no number of seconds"

@@ -53,8 +53,12 @@ def test_without_success_it_may_run_again(event: EventState, execution: Executio
         (fire(E.DONE), "nothing is known of how it went", "`taskcfg run nightly` makes a new fire"),
         (fire(E.MISSED), "it was missed, and", "`taskcfg run nightly` makes a new fire"),
         (fire(E.SKIPPED), "it was skipped, and", "`taskcfg run nightly` makes a new fire"),
-        (fire(E.PENDING), "it is still live: pending", "`taskcfg cancel` ends it first"),
-        (fire(E.PUBLISHED, X.RUNNING), "it is still live: running", "`taskcfg cancel` ends it first"),
+        (fire(E.PENDING), "it is still live: pending", "wait for its end, or `taskcfg cancel` it"),
+        (
+            fire(E.PUBLISHED, X.RUNNING),
+            "it is still live: running",
+            "wait for its end, or `taskcfg cancel` it",
+        ),
         (fire(E.DONE, X.FAILED, retired=True), "its task was deleted", "declare the task again to run it"),
     ],
 )

@@ -11,7 +11,7 @@ from kombu import Connection
 from kombu.utils.url import maybe_sanitize_url
 
 from taskcfg.dispatch.reach import check_broker_url
-from taskcfg.errors import InvalidSettings
+from taskcfg.errors import InvalidSettings, TaskcfgError
 from taskcfg.settings import Settings
 
 PREFORK = ("prefork", "processes")
@@ -38,6 +38,16 @@ def refuse_unfit(app: Celery, name: str) -> None:
             f"celery_app: `{name}` has `task_always_eager` on: it sends nothing to workers",
             hint="turn it off outside of tests",
         )
+    for setting, use in (("broker_url", _connection), ("task_routes", _routes)):
+        try:
+            use(app)
+        except TaskcfgError:
+            raise
+        except Exception as error:  # an app's own settings can raise anything
+            raise InvalidSettings(
+                f"celery_app: `{setting}` of `{name}` cannot be used: {type(error).__name__}: {error}",
+                hint="mend the app's settings",
+            ) from error
 
 
 def use_broker(app: Celery, url: str) -> None:
@@ -107,6 +117,8 @@ def short_visibility(app: Celery, longest: float) -> Remark | None:
     if app.connection_for_read().transport.driver_type != "redis":
         return None
     visibility = app.conf.broker_transport_options.get("visibility_timeout", 3600)
+    if not isinstance(visibility, int | float):
+        return Remark("redis", f"`visibility_timeout` is {visibility!r}, and no number of seconds", "mend it")
     if visibility > longest:
         return None
     return Remark(
@@ -115,6 +127,15 @@ def short_visibility(app: Celery, longest: float) -> Remark | None:
         "set `visibility_timeout` in `broker_transport_options` above the longest `timeout`;"
         " taskcfg refuses the copies of its own fires, your other messages run twice",
     )
+
+
+def _connection(app: Celery) -> Any:
+    return app.connection_for_write().transport
+
+
+def _routes(app: Celery) -> Any:
+    """Import the routers that are named by a path."""
+    return [route.evaluate() for route in app.amqp.routes if hasattr(route, "evaluate")]
 
 
 def _accepted(conf: Any) -> set[str]:

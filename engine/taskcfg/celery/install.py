@@ -119,12 +119,15 @@ class Installation:
             self.database.dispose()
 
     def cut_off(self, worker: Any) -> None:
-        """Kill what *worker* runs, have it recorded as lost, and sign off. The process must end now."""
-        running = list(state.active_requests)
+        """Kill what *worker* runs, have it recorded as lost, and sign off. The process must end now.
+
+        What it had fetched and not begun is published again: not every broker takes it back at once.
+        """
+        fetched = list(state.reserved_requests)  # those that run are among them
         for pid in worker.pool.info.get("processes", ()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for request in running:
+        for request in fetched:
             self._conclude(
                 request._context, ExecutionState.LOST, "cut off: its worker was told to end at once"
             )

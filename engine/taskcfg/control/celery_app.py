@@ -26,6 +26,9 @@ def celery_app(settings: Settings) -> tuple[Any, list[Finding]]:
         app = make_app(settings, Registry())
     except TaskcfgError as error:
         return None, [failed(CHECK, error)]
+    except Exception as error:  # noqa: BLE001  # an app's own settings can raise anything
+        said = f"{settings.celery_app} cannot be used: {type(error).__name__}: {error}"
+        return None, [fail(CHECK, said, "mend the app's settings")]
     return app, list(_findings(app, settings, theirs))
 
 

@@ -37,6 +37,7 @@ CLOCK_APART = 2.0
 CLOCK_BROKEN = 60.0
 """Seconds between the machine's clock and the database's: worth a look, and not to be left so."""
 
+MEND_APP = "mend the settings of the Celery app"
 START_SCHEDULER = "start `taskcfg scheduler`, or everything on one machine with `taskcfg up`"
 START_WORKER = "start `taskcfg worker`, or everything on one machine with `taskcfg up`"
 
@@ -81,7 +82,10 @@ def _living(database: Engine, app: Any) -> Iterator[Finding]:
         schedulers = known_nodes(connection, SCHEDULER)
         workers = known_nodes(connection, WORKER)
     yield schedulers_alive(schedulers, live=len(tasks))
-    yield workers_alive(workers, _by_queue(tasks, app))
+    try:
+        yield workers_alive(workers, _by_queue(tasks, app))
+    except Exception as error:  # noqa: BLE001  # a router of the user's own can raise anything
+        yield fail("workers", f"the app's routing failed: {type(error).__name__}: {error}", MEND_APP)
     yield from secrets_used(task.spec for task in tasks if task.spec)
     if app is not None:
         yield from visibility(app, tasks)

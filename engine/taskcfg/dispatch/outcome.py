@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from types import TracebackType
 
@@ -58,11 +59,12 @@ def is_told_to_end(error: BaseException) -> bool:
     """Say whether *error* comes from outside; a body may also raise all of these by itself.
 
     A pool process is only ever told by its termination handler; a worker that runs tasks in its
-    own process is told by ^C and by Celery's shutdown exceptions.
+    own process is told by ^C and by Celery's shutdown exceptions, which reach its main thread only.
     """
     if terminate_handler_fired() or current_process().name != "MainProcess":
         return bool(terminate_handler_fired())
-    return isinstance(error, (KeyboardInterrupt, *_SHUTDOWN))
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and isinstance(error, (KeyboardInterrupt, *_SHUTDOWN))
 
 
 def describe(error: object) -> str:

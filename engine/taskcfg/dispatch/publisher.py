@@ -150,6 +150,8 @@ class CeleryDispatcher:
             *connection.channel_errors,
             OperationalError,
             OSError,
+            ValueError,  # an option, or a part of the URL, that its library cannot read
+            TypeError,
         ) as error:
             reason = f"cannot connect to {connection.as_uri()}: {error}"
             connection.collect()

@@ -58,6 +58,8 @@ def reach_broker(app: Celery) -> str:
         *connection.channel_errors,
         OperationalError,
         OSError,
+        ValueError,  # an option, or a part of the URL, that its library cannot read
+        TypeError,
     ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BrokerUnavailable(

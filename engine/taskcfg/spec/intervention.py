@@ -46,7 +46,7 @@ def check_retry(fire: Standing) -> None:
     """Raise NotPossible unless *fire* ended, otherwise than by succeeding, and may run again."""
     run = f"`taskcfg run {fire.task}` makes a new fire"
     if fire.event in LIVE_STATES:
-        raise NotPossible(f"it is still live: {outcome(fire)}", "`taskcfg cancel` ends it first")
+        raise NotPossible(f"it is still live: {outcome(fire)}", "wait for its end, or `taskcfg cancel` it")
     if fire.retired:
         raise NotPossible("its task was deleted", "declare the task again to run it")
     if not fire.has_message:
