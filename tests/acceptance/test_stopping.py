@@ -11,6 +11,15 @@ from acceptance.project import Background, Project
 from waiting import eventually
 
 TASKS = 6
+THEIRS = """\
+import os
+from celery import Celery
+import taskcfg.celery
+
+app = Celery("theirs", broker=os.environ["THEIR_BROKER"])
+app.conf.worker_prefetch_multiplier = 8
+taskcfg.celery.install(app)
+"""
 EMBEDDED = "sqlite:///{}/.taskcfg/taskcfg.db"
 
 
@@ -106,6 +115,30 @@ def test_a_second_signal_ends_a_worker_at_once_and_what_it_cut_off_is_lost_and_r
     worker(work)
     eventually(lambda: all_succeeded(work), timeout=60)
     assert executions(work) == {"lost": 2, "succeeded": TASKS}
+
+
+def test_what_a_cut_off_worker_had_fetched_from_redis_runs_on_the_next(
+    project: Project, redis_url: str
+) -> None:
+    prepare(project)
+    project.write("theirs.py", THEIRS)
+    project.write("taskcfg.toml", project.read("taskcfg.toml") + 'celery_app = "theirs"\n')
+    project.env["THEIR_BROKER"] = redis_url
+    first = worker(project)
+    project.start("scheduler")
+    run_all(project)
+    first.wait_for(lambda: begun(project) == 2)
+    first.wait_for(lambda: first.err.count("received") == TASKS)
+
+    first.send(signal.SIGTERM)
+    first.wait_for("worker.stopping")
+    first.send(signal.SIGTERM)
+    first.end("the second signal")
+
+    (project.folder / "go").touch()
+    worker(project)
+    eventually(lambda: all_succeeded(project), timeout=60)
+    assert executions(project) == {"lost": 2, "succeeded": TASKS}
 
 
 def test_a_scheduler_told_to_stop_leaves_its_fires_to_the_next(production: Project) -> None:

@@ -338,6 +338,7 @@ class TestTheParentProcess:
 
         records.finish_dispatch(delivered(fire), LOST)
         world.publish([fire])
+        world.change_events(next_attempt_at=None)
         (again,) = world.outbox.claim(10, held=())
 
         assert (again.celery_id, again.dispatch_no) == (fire.celery_id, 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taskcfg.spec.ending import Attempted, Ending, ending_of
+from taskcfg.spec.ending import AFTER_LOSS, Attempted, Ending, ending_of
 from taskcfg.spec.fires import MOST_REDISPATCHES, EventState, ExecutionState
 from taskcfg.spec.policy import Backoff, Delivery, Policy, Retry
 
@@ -64,9 +64,9 @@ def test_the_wait_before_a_retry_is_the_policys() -> None:
     assert waits == [timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=2)]
 
 
-def test_a_lost_attempt_goes_out_again_at_once_and_uses_up_no_retry() -> None:
+def test_a_lost_attempt_goes_out_again_soon_and_uses_up_no_retry() -> None:
     assert ending_of(S.LOST, fire(Policy(retry=Retry(attempts=1)), failures=0)) == Ending(
-        S.LOST, E.PENDING, again_after=timedelta(0)
+        S.LOST, E.PENDING, again_after=AFTER_LOSS
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -118,16 +119,16 @@ class Installation:
             boot.end()
             self.database.dispose()
 
-    def cut_off(self, worker: Any) -> None:
+    def cut_off(self, worker: Any, fetched: Iterable[Any]) -> None:
         """Kill what *worker* runs, have it recorded as lost, and sign off. The process must end now.
 
-        What it had fetched and not begun is published again: not every broker takes it back at once.
+        What it had *fetched* and not begun is published again: not every broker takes it back at once.
         """
-        fetched = list(state.reserved_requests)  # those that run are among them
+        requests = {request.id: request for request in (*fetched, *state.active_requests)}
         for pid in worker.pool.info.get("processes", ()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for request in fetched:
+        for request in requests.values():
             self._conclude(
                 request._context, ExecutionState.LOST, "cut off: its worker was told to end at once"
             )

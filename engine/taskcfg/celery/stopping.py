@@ -33,6 +33,7 @@ class Stopping:
         self._installation: Installation | None = None
         self._worker: Any = None
         self._signals = 0
+        self._fetched: list[Any] = []
         # A handler must not wait for a lock: what it may interrupt could be holding it.
         self._told: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
@@ -67,6 +68,8 @@ class Stopping:
     def _receive(self, signum: int, frame: FrameType | None) -> None:
         self._signals += 1
         if self._signals == 1:
+            # Celery forgets what it has fetched as soon as it begins to stop.
+            self._fetched = list(state.reserved_requests)
             state.should_stop = STOPPED
             self._told.put(self._tell)
         elif self._signals == 2:
@@ -90,7 +93,7 @@ class Stopping:
     def _cut_off(self) -> None:
         try:
             if self._installation is not None:
-                self._installation.cut_off(self._worker)
+                self._installation.cut_off(self._worker, self._fetched)
             logger.warning("worker.cut_off")
         except Exception:
             logger.exception("worker.unrecorded: a scheduler finds what it cut off when its lease ends")

@@ -9,6 +9,9 @@ from datetime import timedelta
 from taskcfg.spec.fires import MOST_REDISPATCHES, EventState, ExecutionState
 from taskcfg.spec.policy import Delivery, Policy
 
+AFTER_LOSS = timedelta(seconds=2)
+"""The wait before what a worker lost goes out again: one that is being cut off must not fetch it too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
@@ -86,7 +89,7 @@ def _after_loss(fire: Attempted) -> Ending:
         return Ending(lost, EventState.DEAD, reason=f"dead: its worker was lost {fire.losses + 1} times")
     if fire.gone is not None:
         return Ending(lost, EventState.CANCELLED, reason=fire.gone)
-    return Ending(lost, EventState.PENDING, again_after=timedelta(0))
+    return Ending(lost, EventState.PENDING, again_after=AFTER_LOSS)
 
 
 def _fraction(seed: str) -> float:

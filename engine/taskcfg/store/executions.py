@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, exists, 
 
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.errors import DatabaseUnavailable
+from taskcfg.spec.ending import AFTER_LOSS
 from taskcfg.spec.fires import (
     Dispatched,
     EventState,
@@ -20,7 +21,7 @@ from taskcfg.spec.fires import (
     Started,
 )
 from taskcfg.store.closing import close_execution
-from taskcfg.store.columns import db_now, is_one_of
+from taskcfg.store.columns import db_now, in_seconds, is_one_of
 from taskcfg.store.database import writing
 from taskcfg.store.ids import new_id
 from taskcfg.store.settings_table import database_uuid
@@ -136,7 +137,12 @@ def _put_back(connection: Connection, dispatched: Dispatched) -> None:
             _e.dispatch_no == dispatched.dispatch_no,
             _e.state == EventState.PUBLISHED.value,
         )
-        .values(state=EventState.PENDING.value, node_id=None, epoch=_e.epoch + 1, next_attempt_at=None)
+        .values(
+            state=EventState.PENDING.value,
+            node_id=None,
+            epoch=_e.epoch + 1,
+            next_attempt_at=in_seconds(AFTER_LOSS.total_seconds()),
+        )
     )
 
 
