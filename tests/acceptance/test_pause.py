@@ -112,7 +112,7 @@ def test_a_retired_task_is_listed_only_when_asked_for_and_cannot_be_paused(appli
 
 
 def test_a_scheduler_ends_a_pause_whose_time_came_while_none_ran(applied: Project) -> None:
-    applied.ok("pause", "mail.digest", "--reason", "x", "--until", "1s")
+    applied.ok("pause", "mail.digest", "--reason", "x", "--until", "8s")
 
     def ended() -> bool:
         applied.ok("scheduler", "--once")

@@ -14,7 +14,7 @@ from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import entries_of, is_null, value_of
 from taskcfg.source.references import Resolved, secrets_in
 from taskcfg.source.wording import Wording, mismatch, worded
-from taskcfg.spec.fields import shown
+from taskcfg.spec.shown import shown
 from taskcfg.types.registry import TaskType
 
 SECRET_HINT = "a secret can stand only where the type takes plain text, and keeps it as it is"

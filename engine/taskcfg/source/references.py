@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from taskcfg.problems import Severity
-from taskcfg.spec.fields import shown
 from taskcfg.spec.secrets import NAME as SECRET_NAME
 from taskcfg.spec.secrets import literal
+from taskcfg.spec.shown import shown
 
 if TYPE_CHECKING:
     from taskcfg.source.findings import Findings

@@ -15,8 +15,9 @@ from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, laid_over, value_of
 from taskcfg.spec.cron import LATER, NICKNAMES, InvalidCron, check_cron
 from taskcfg.spec.duration import duration_text, parse_duration
-from taskcfg.spec.fields import InvalidValue, positive_duration, shown
+from taskcfg.spec.fields import InvalidValue, positive_duration
 from taskcfg.spec.schedule import EPOCH, At, Cron, Every, Manual, Schedule
+from taskcfg.spec.shown import shown
 from taskcfg.spec.timetable import SHORTEST_INTERVAL
 
 KINDS = ("cron", "every", "at")

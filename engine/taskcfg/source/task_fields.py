@@ -23,9 +23,9 @@ from taskcfg.spec.fields import (
     label_key,
     label_value,
     retry_field,
-    shown,
 )
 from taskcfg.spec.policy import Policy, Retry
+from taskcfg.spec.shown import shown
 from taskcfg.spec.task import DEFAULT_PRIORITY
 from taskcfg.spec.timetable import may_be_zone
 from taskcfg.types.registry import TaskType

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from taskcfg.spec.duration import duration_text
-from taskcfg.spec.fields import shown
+from taskcfg.spec.shown import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from taskcfg.spec.days import LAST, Days
+from taskcfg.spec.shown import shown
 from taskcfg.spec.wall_times import WallTimes
 
 LONGEST = 1000
@@ -104,24 +105,24 @@ def read_cron(expression: str) -> CronRule:
     )
     times = WallTimes(minutes.mask, hours.mask, days, months.mask)
     if times.at_or_after(0) is None:
-        raise InvalidCron(f"`{text}` never fires")
+        raise InvalidCron(f"{shown(text)} never fires")
     return CronRule(text, times, follows_real_time=fields[0].startswith("*") or fields[1].startswith("*"))
 
 
 def _check_shape(expression: str, fields: list[str]) -> None:
     if expression.strip().startswith("@"):
         nickname = expression.strip().lower()
-        write = f"write `{NICKNAMES[nickname]}`" if nickname in NICKNAMES else "write the five fields"
-        raise InvalidCron(f"`{expression.strip()}` is {LATER}", write)
+        write = f"write {shown(NICKNAMES[nickname])}" if nickname in NICKNAMES else "write the five fields"
+        raise InvalidCron(f"{shown(expression.strip())} is {LATER}", write)
     if len(fields) in (6, 7):
         raise InvalidCron(
-            f"`{' '.join(fields)}` has {len(fields)} fields; seconds and years are {LATER}",
+            f"{shown(' '.join(fields))} has {len(fields)} fields; seconds and years are {LATER}",
             "write five: minute, hour, day of month, month, day of week",
         )
     if len(fields) != 5:
         plural = "field" if len(fields) == 1 else "fields"
         raise InvalidCron(
-            f"`{' '.join(fields)}` has {len(fields)} {plural}",
+            f"{shown(' '.join(fields))} has {len(fields)} {plural}",
             "write five: minute, hour, day of month, month, day of week",
         )
 
@@ -141,7 +142,7 @@ def _read_field(field: _Field, text: str) -> _Meaning:
     meaning = _Meaning()
     for term in text.upper().split(","):
         if term == "H" or term.startswith(("H/", "H(")):
-            raise InvalidCron(f"{field.word} `{term}`: `H` is {LATER}", "write a number")
+            raise InvalidCron(f"{field.word} {shown(term)}: `H` is {LATER}", "write a number")
         if term == "?":
             raise InvalidCron(f"{field.word} `?` is another dialect's", "write `*`")
         if field.word == "day of month" and term in ("L", "LW"):
@@ -164,7 +165,9 @@ def _nth(field: _Field, term: str) -> tuple[int, int]:
         return int(term[0]) % 7, LAST
     day, _, nth = term.partition("#")
     if field.number(day) is None or nth not in ("1", "2", "3", "4", "5"):
-        raise InvalidCron(f"day of week `{term}`: expected a day and which of the month, such as `TUE#1`")
+        raise InvalidCron(
+            f"day of week {shown(term)}: expected a day and which of the month, such as `TUE#1`"
+        )
     return _ends(field, day)[0] % 7, int(nth)
 
 
@@ -173,7 +176,7 @@ def _mask(field: _Field, term: str) -> int:
     body, slash, step_text = term.partition("/")
     step = int(step_text) if step_text.isascii() and step_text.isdigit() and len(step_text) < 6 else 0
     if slash and not step:
-        raise InvalidCron(f"{field.word} `{term}`: the step after `/` is a whole number from 1")
+        raise InvalidCron(f"{field.word} {shown(term)}: the step after `/` is a whole number from 1")
     if body == "*":
         first, last = field.lowest, field.highest
     else:
@@ -189,13 +192,13 @@ def _ends(field: _Field, body: str) -> list[int]:
     numbers = [number for end in ends if (number := field.number(end)) is not None]
     if len(ends) > 2 or len(numbers) < len(ends):
         raise InvalidCron(
-            f"{field.word} `{body}` cannot be read",
+            f"{field.word} {shown(body)} cannot be read",
             f"expected {field.range}, `*`, a range such as `{field.lowest + 1}-{field.lowest + 3}`, "
             "a step such as `*/2`, or several of these with commas",
         )
     for end, number in zip(ends, numbers, strict=True):
         if not field.lowest <= number <= field.highest:
-            raise InvalidCron(f"{field.word} `{end}` is not within {field.range}")
+            raise InvalidCron(f"{field.word} {shown(end)} is not within {field.range}")
     if len(numbers) == 2:
         _check_order(field, body, numbers)
     return numbers
@@ -208,9 +211,10 @@ def _check_order(field: _Field, body: str, ends: list[int]) -> None:
     if field.word == "day of week":
         days = [_DAYS[day % 7] for day in range(first, last + 8)]
         raise InvalidCron(
-            f"day of week `{body}`: a range over the week's end is {LATER}", f"write `{','.join(days)}`"
+            f"day of week {shown(body)}: a range over the week's end is {LATER}",
+            f"write {shown(','.join(days))}",
         )
     raise InvalidCron(
-        f"{field.word} `{body}`: a range goes upwards",
+        f"{field.word} {shown(body)}: a range goes upwards",
         f"write `{first}-{field.highest},{field.lowest}-{last}`",
     )

@@ -15,6 +15,7 @@ from typing import Any
 from taskcfg.spec.cron import LATER
 from taskcfg.spec.duration import EXPECTED, duration_text, parse_duration
 from taskcfg.spec.policy import Backoff, CatchUp, Delivery, Overlap, OverlapMode, Retry
+from taskcfg.spec.shown import shown
 from taskcfg.spec.task import LONGEST_NAME
 from taskcfg.spec.timetable import zone_named
 
@@ -45,22 +46,6 @@ class InvalidValue(ValueError):
         super().__init__(message)
         self.hint = hint
         self.key = key
-
-
-def shown(value: Any) -> str:
-    """Return *value* as a message names it: quoted and short, or in a word what it is."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return f"`{str(value).lower()}`"
-        case Mapping():
-            return "a mapping"
-        case list() | tuple():
-            return "a list"
-        case _:
-            text = " ".join(str(value).split())
-            return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
 
 
 def text(value: Any) -> str:

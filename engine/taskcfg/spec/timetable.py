@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from taskcfg.spec.cron import CronRule, read_cron
 from taskcfg.spec.offsets import Stretch, offsets_of
 from taskcfg.spec.schedule import EPOCH, At, Cron, Every, Manual, Schedule
+from taskcfg.spec.shown import shown
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 
@@ -169,8 +170,8 @@ def zone_named(name: str) -> ZoneInfo:
         if may_be_zone(name):
             return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"`{name}` is not a time zone") from error
-    raise ValueError(f"`{name}` is not a time zone")
+        raise ValueError(f"{shown(name)} is not a time zone") from error
+    raise ValueError(f"{shown(name)} is not a time zone")
 
 
 def may_be_zone(name: str) -> bool:

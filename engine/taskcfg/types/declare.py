@@ -13,15 +13,9 @@ from typing import Any, TypeVar
 from taskcfg.errors import InvalidType
 from taskcfg.problems import Severity
 from taskcfg.settings import Settings
-from taskcfg.spec.fields import (
-    RETRY_FIELDS,
-    SCALAR_FIELDS,
-    InvalidValue,
-    checked_retry,
-    retry_field,
-    shown,
-)
+from taskcfg.spec.fields import RETRY_FIELDS, SCALAR_FIELDS, InvalidValue, checked_retry, retry_field
 from taskcfg.spec.policy import Policy, Retry
+from taskcfg.spec.shown import shown
 from taskcfg.spec.task import DEFAULT_PRIORITY, TaskSpec
 from taskcfg.types.fire import Fire
 from taskcfg.types.params import Params, nested_models
