@@ -121,7 +121,7 @@ def no_room(*processes: psutil.Process) -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="Linux only")
 def test_up_outlives_a_disk_without_room_and_loses_nothing(project: Project) -> None:
     prepare(project, "{every: 1s}, overlap: allow")
-    up = project.start("up")
+    up = project.start("up", traceback_ok=True)
     up.wait_for("execution.succeeded")
     parent = psutil.Process(up.pid)
     family = parent.children(recursive=True)
