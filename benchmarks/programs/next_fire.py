@@ -21,7 +21,7 @@ Next = Callable[[datetime], datetime]
 
 def taskcfg(expression: str) -> Next:
     from taskcfg.spec.schedule import Cron
-    from taskcfg.spec.timetable import timetable
+    from taskcfg.spec.times.timetable import timetable
 
     after = timetable(Cron(expression), ZONE).next_after
     after(START.astimezone(UTC))

@@ -10,11 +10,11 @@ import pytest
 from pages import blocks, code_words, read, rows, section, table
 from taskcfg.source import schedules, task_fields, yaml_reader
 from taskcfg.source.loader import Loaded, load_folder, load_text
-from taskcfg.spec.cron import read_cron
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.fields import LATER_FIELDS, MOST_ATTEMPTS, RETRY_FIELDS
 from taskcfg.spec.policy import Retry
 from taskcfg.spec.task import LONGEST_NAME, TaskSpec
+from taskcfg.spec.times.cron import read_cron
 from taskcfg.types.registry import LATER as LATER_TYPES
 from taskcfg.types.registry import Registry
 

@@ -5,7 +5,8 @@ from cronsim import CronSim, CronSimError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskcfg.spec.cron import InvalidCron, check_cron
+from taskcfg.spec.times.cron import read_cron
+from taskcfg.spec.times.cron_terms import InvalidCron
 from taskcfg.testing import SPRING_FORWARD
 
 
@@ -17,11 +18,11 @@ from taskcfg.testing import SPRING_FORWARD
     ],
 )
 def test_five_fields_are_taken_as_they_are(expression: str) -> None:
-    assert check_cron(expression) == expression
+    assert read_cron(expression).text == expression
 
 
 def test_spaces_between_the_fields_do_not_matter() -> None:
-    assert check_cron(" 0\t3  * * *\n") == "0 3 * * *"
+    assert read_cron(" 0\t3  * * *\n").text == "0 3 * * *"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_spaces_between_the_fields_do_not_matter() -> None:
 )
 def test_an_expression_that_never_fires_says_so(expression: str) -> None:
     with pytest.raises(InvalidCron, match="never fires"):
-        check_cron(expression)
+        read_cron(expression).text
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_an_expression_that_never_fires_says_so(expression: str) -> None:
 )
 def test_what_comes_later_is_said_to_come_later(expression: str, hint: str) -> None:
     with pytest.raises(InvalidCron, match="not supported by this version of taskcfg") as raised:
-        check_cron(expression)
+        read_cron(expression).text
 
     assert raised.value.hint == hint
 
@@ -77,7 +78,7 @@ def test_what_comes_later_is_said_to_come_later(expression: str, hint: str) -> N
 )
 def test_a_mistake_names_the_field_and_what_it_takes(expression: str, message: str) -> None:
     with pytest.raises(InvalidCron) as raised:
-        check_cron(expression)
+        read_cron(expression).text
 
     assert str(raised.value) == message
 
@@ -88,7 +89,7 @@ terms = st.text("0123456789*/-,LWH#?MONFRI ", max_size=8)
 @given(st.lists(terms, min_size=5, max_size=5).map(" ".join))
 def test_what_is_taken_cronsim_takes_too(expression: str) -> None:
     try:
-        text = check_cron(expression)
+        text = read_cron(expression).text
     except InvalidCron as error:
         if "never fires" in str(error):
             with pytest.raises((CronSimError, StopIteration)):

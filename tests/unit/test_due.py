@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nominals import after, between
 from taskcfg.spec import due
-from taskcfg.spec.due import MISSED_AFTER, Decision, decide
+from taskcfg.spec.due import MISSED_AFTER, Decision, Rules, decide
 from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
 from taskcfg.spec.schedule import At, Cron, Every, Schedule
-from taskcfg.spec.timetable import Timetable, between, timetable
+from taskcfg.spec.times.timetable import Timetable, timetable
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -37,7 +38,7 @@ def covered(decision: Decision, table: Timetable) -> list[datetime]:
     """Return every nominal time that *decision* speaks of, in order."""
     times = [fire.nominal_at for fire in decision.fires]
     if decision.missed:
-        span = list(between(table, decision.missed.first, decision.missed.last + MICROSECOND, 1_000_000))
+        span = between(table, decision.missed.first, decision.missed.last + MICROSECOND, 1_000_000)
         assert len(span) == decision.missed.count
         assert (span[0], span[-1]) == (decision.missed.first, decision.missed.last)
         times += span
@@ -49,15 +50,15 @@ def test_every_nominal_time_until_now_is_covered_exactly_once(
     schedule: Schedule, policy: Policy, now: datetime, outage: timedelta, live: int
 ) -> None:
     table = timetable(schedule, "Europe/Berlin")
-    start = table.next_after(now - outage)
+    start = after(table, now - outage)
     if start is None or start > now:
         return
 
-    decision = decide(table, policy, next_nominal_at=start, now=now, live=live)
+    decision = decide(Rules("task", policy, table, live), next_nominal_at=start, now=now)
 
-    assert covered(decision, table) == list(between(table, start, now + MICROSECOND, 1_000_000))
+    assert covered(decision, table) == between(table, start, now + MICROSECOND, 1_000_000)
     assert decision.last_nominal_at <= now
-    assert decision.next_nominal_at == table.next_after(decision.last_nominal_at)
+    assert decision.next_nominal_at == after(table, decision.last_nominal_at)
     assert decision.next_nominal_at is None or decision.next_nominal_at > now
 
 
@@ -66,7 +67,7 @@ def test_a_long_outage_is_settled_in_bounded_steps_that_cover_it_exactly_once(
     policy: Policy, now: datetime, limit: int, minutes: int
 ) -> None:
     table = timetable(Cron("* * * * *"), "UTC")
-    start = table.next_after(now - timedelta(minutes=minutes))
+    start = after(table, now - timedelta(minutes=minutes))
     assert start is not None
     found: list[datetime] = []
 
@@ -76,24 +77,22 @@ def test_a_long_outage_is_settled_in_bounded_steps_that_cover_it_exactly_once(
             if start is None or start > now:
                 break
             assert passes <= minutes / limit + 3
-            decision = decide(table, policy, next_nominal_at=start, now=now, live=0)
+            decision = decide(Rules("task", policy, table, 0), next_nominal_at=start, now=now)
             found += covered(decision, table)
             assert decision.missed is None or decision.missed.count <= limit + 1
             start = decision.next_nominal_at
 
     assert sorted(found) == found == sorted(set(found))
-    assert found == list(between(table, found[0], now + MICROSECOND, 1_000_000))
+    assert found == between(table, found[0], now + MICROSECOND, 1_000_000)
 
 
 def test_what_is_less_than_30_seconds_late_fires_all_of_it() -> None:
     table = every(1 / 6)
 
     decision = decide(
-        table,
-        Policy(overlap=Overlap(OverlapMode.ALLOW)),
+        Rules("task", Policy(overlap=Overlap(OverlapMode.ALLOW)), table, 0),
         next_nominal_at=NOON - MISSED_AFTER,
         now=NOON,
-        live=0,
     )
 
     assert [NOON - fire.nominal_at for fire in decision.fires] == [
@@ -104,11 +103,9 @@ def test_what_is_less_than_30_seconds_late_fires_all_of_it() -> None:
 
 def test_after_an_outage_only_the_latest_is_made_up_and_one_span_names_the_rest() -> None:
     decision = decide(
-        every(10),
-        Policy(),
+        Rules("task", Policy(), every(10), 0),
         next_nominal_at=NOON - timedelta(hours=2),
         now=NOON + timedelta(minutes=5),
-        live=0,
     )
 
     assert [fire.nominal_at for fire in decision.fires] == [NOON]
@@ -121,7 +118,9 @@ def test_without_catch_up_the_span_names_all_that_was_missed() -> None:
     policy = Policy(catch_up=CatchUp.NONE)
 
     decision = decide(
-        every(10), policy, next_nominal_at=NOON - timedelta(hours=1), now=NOON + timedelta(minutes=5), live=0
+        Rules("task", policy, every(10), 0),
+        next_nominal_at=NOON - timedelta(hours=1),
+        now=NOON + timedelta(minutes=5),
     )
 
     assert decision.fires == ()
@@ -132,7 +131,9 @@ def test_without_catch_up_the_span_names_all_that_was_missed() -> None:
 def test_what_is_older_than_the_window_is_not_made_up() -> None:
     table = timetable(At((NOON,)), "UTC")
 
-    decision = decide(table, Policy(), next_nominal_at=NOON, now=NOON + timedelta(days=1, seconds=1), live=0)
+    decision = decide(
+        Rules("task", Policy(), table, 0), next_nominal_at=NOON, now=NOON + timedelta(days=1, seconds=1)
+    )
 
     assert decision.fires == ()
     assert decision.missed is not None and decision.missed.reason == "missed: outside catch_up_window"
@@ -140,7 +141,7 @@ def test_what_is_older_than_the_window_is_not_made_up() -> None:
 
 
 def test_a_fire_that_meets_a_live_one_is_recorded_as_skipped() -> None:
-    decision = decide(every(10), Policy(), next_nominal_at=NOON, now=NOON, live=1)
+    decision = decide(Rules("task", Policy(), every(10), 1), next_nominal_at=NOON, now=NOON)
 
     assert [(fire.nominal_at, fire.skipped) for fire in decision.fires] == [
         (NOON, "overlap: an earlier fire is still live")
@@ -148,7 +149,9 @@ def test_a_fire_that_meets_a_live_one_is_recorded_as_skipped() -> None:
 
 
 def test_fires_of_one_decision_count_as_live_for_each_other() -> None:
-    decision = decide(every(1 / 6), Policy(), next_nominal_at=NOON - timedelta(seconds=20), now=NOON, live=0)
+    decision = decide(
+        Rules("task", Policy(), every(1 / 6), 0), next_nominal_at=NOON - timedelta(seconds=20), now=NOON
+    )
 
     assert [fire.skipped is None for fire in decision.fires] == [True, False, False]
 
@@ -156,7 +159,7 @@ def test_fires_of_one_decision_count_as_live_for_each_other() -> None:
 def test_a_month_of_seconds_is_one_span() -> None:
     table = timetable(Every(timedelta(seconds=1)), "UTC")
 
-    decision = decide(table, Policy(), next_nominal_at=NOON - timedelta(days=30), now=NOON, live=0)
+    decision = decide(Rules("task", Policy(), table, 0), next_nominal_at=NOON - timedelta(days=30), now=NOON)
 
     assert decision.missed is not None
     assert decision.missed.count == 30 * 86_400 - 31
@@ -169,12 +172,10 @@ def test_rules_of_a_later_version_raise_instead_of_being_ignored() -> None:
         Policy(overlap=Overlap(OverlapMode.ALLOW, 3)),
     ):
         with pytest.raises(ValueError, match="not supported by this version"):
-            decide(every(1), policy, next_nominal_at=NOON, now=NOON, live=0)
+            decide(Rules("task", policy, every(1), 0), next_nominal_at=NOON, now=NOON)
     with pytest.raises(ValueError, match="not supported by this version"):
         decide(
-            every(1),
-            Policy(catch_up=CatchUp.ALL),
+            Rules("task", Policy(catch_up=CatchUp.ALL), every(1), 0),
             next_nominal_at=NOON - timedelta(hours=1),
             now=NOON,
-            live=0,
         )

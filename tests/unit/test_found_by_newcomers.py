@@ -10,8 +10,9 @@ from pydantic import Field, SecretStr
 from taskcfg.dispatch.reach import check_broker_url
 from taskcfg.errors import InvalidSettings, InvalidType
 from taskcfg.settings import load_settings
-from taskcfg.spec.cron import InvalidCron, check_cron
 from taskcfg.spec.fields import InvalidValue, queue
+from taskcfg.spec.times.cron import read_cron
+from taskcfg.spec.times.cron_terms import InvalidCron
 from taskcfg.store.database import open_database
 from taskcfg.types import Fire, Params, task_type
 from taskcfg.types.declare import TaskType
@@ -70,7 +71,7 @@ def test_a_queue_name_that_brokers_refuse_is_refused(name: str) -> None:
 
 def test_a_cron_step_of_thousands_of_digits_is_refused() -> None:
     with pytest.raises(InvalidCron, match="at most 1000"):
-        check_cron(f"*/{'9' * 5000} * * * *")
+        read_cron(f"*/{'9' * 5000} * * * *").text
 
 
 @pytest.mark.parametrize("url", ["postgresql://app@host:abc/x", "postgresql://u:p@[::1/x"])

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nominals import between
 from taskcfg.spec.advance import advance, advance_past_pause
-from taskcfg.spec.due import Decision
+from taskcfg.spec.due import Decision, Rules
 from taskcfg.spec.fires import Advance, DueTask
 from taskcfg.spec.pause import MOST_MADE_UP, Pause, settle
 from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
 from taskcfg.spec.schedule import At, Cron, Every, Manual, Schedule
-from taskcfg.spec.timetable import Timetable, between, timetable
+from taskcfg.spec.times.timetable import Timetable, timetable
 from taskcfg.testing import make_spec
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -32,7 +33,7 @@ def covered(decision: Decision | None, table: Timetable) -> list[datetime]:
         return []
     times = [fire.nominal_at for fire in decision.fires]
     if decision.missed:
-        span = list(between(table, decision.missed.first, decision.missed.last + MICROSECOND, 10_000_000))
+        span = between(table, decision.missed.first, decision.missed.last + MICROSECOND, 10_000_000)
         assert len(span) == decision.missed.count
         times = span + times
     return times
@@ -69,7 +70,7 @@ def test_every_nominal_time_is_told_of_once_whenever_a_task_is_paused_and_resume
     last = resumed + to_end
     settled(task, advance(task, last))
 
-    assert told == list(between(table, begin, last + MICROSECOND, 10_000_000))
+    assert told == between(table, begin, last + MICROSECOND, 10_000_000)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_thirty_days_of_a_task_that_fires_each_second(
     table = timetable(Every(timedelta(seconds=1)), "UTC")
     end = NOON + timedelta(days=30)
 
-    decision = settle(table, ALLOW, missed, start=NOON, end=end, live=0)
+    decision = settle(Rules("task", Policy(overlap=ALLOW), table, 0), missed, start=NOON, end=end)
 
     assert decision is not None and decision.missed is not None
     assert len(decision.fires) == fires
@@ -97,8 +98,12 @@ def test_thirty_days_of_a_task_that_fires_each_second(
 def test_when_all_are_made_up_nothing_is_missed_and_overlap_holds() -> None:
     table = timetable(Every(timedelta(hours=1)), "UTC")
 
-    allowed = settle(table, ALLOW, CatchUp.ALL, start=NOON, end=NOON + timedelta(hours=3), live=1)
-    skipping = settle(table, SKIP, CatchUp.ALL, start=NOON, end=NOON + timedelta(hours=3), live=0)
+    allowed = settle(
+        Rules("task", Policy(overlap=ALLOW), table, 1), CatchUp.ALL, start=NOON, end=NOON + timedelta(hours=3)
+    )
+    skipping = settle(
+        Rules("task", Policy(overlap=SKIP), table, 0), CatchUp.ALL, start=NOON, end=NOON + timedelta(hours=3)
+    )
 
     assert allowed and allowed.missed is None
     assert [fire.skipped for fire in allowed.fires] == [None] * 3

@@ -15,7 +15,7 @@ from taskcfg.spec.duration import duration_text
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.schedule import rfc3339
 from taskcfg.spec.task import TaskSpec
-from taskcfg.spec.timetable import zone_named
+from taskcfg.spec.times.zones import zone_named
 
 FORMAT_VERSION = "1.0"
 FILE_COLUMN = 58

@@ -10,20 +10,23 @@ from apscheduler.job import Job
 from apscheduler.triggers.base import BaseTrigger
 
 from taskcfg.spec.fires import Advance
+from taskcfg.spec.times.timetable import Timetable, timetable
 
 EXECUTOR = "default"
 
 
-class DecidedTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Answers with what the decision says comes next; the arithmetic is done before."""
+class TimetableTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """A schedule's nominal times, for APScheduler: whatever asks gets them from the one fire-time core."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_timetable",)
 
-    def __init__(self, next_nominal_at: datetime | None) -> None:
-        self._next = next_nominal_at
+    def __init__(self, timetable: Timetable) -> None:
+        self._timetable = timetable
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        return self._next
+        """Return the first nominal time after *previous_fire_time*, or, before any, after *now*."""
+        found = self._timetable.next_after(previous_fire_time or now)
+        return None if found is None else found.at
 
 
 class DueJob(Job):  # type: ignore[misc]  # APScheduler has no types
@@ -35,15 +38,15 @@ class DueJob(Job):  # type: ignore[misc]  # APScheduler has no types
     """
 
     def __init__(self, advance: Advance, run_times: Sequence[datetime]) -> None:
-        decision = advance.decision
+        spec = advance.task.spec
         self.advance = advance
         self.run_times = list(run_times)
         self.id = str(advance.task.id)
-        self.name = advance.task.spec.name
+        self.name = spec.name
         self.executor = EXECUTOR
         self.coalesce = False
         self.next_run_time = self.run_times[0]
-        self.trigger = DecidedTrigger(decision.next_nominal_at if decision else None)
+        self.trigger = TimetableTrigger(timetable(spec.schedule, spec.timezone))
 
     def _get_run_times(self, now: datetime) -> list[datetime]:
         return self.run_times

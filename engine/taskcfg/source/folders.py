@@ -10,7 +10,7 @@ from pathlib import Path
 from taskcfg.errors import UnreadableSource
 from taskcfg.problems import Position, Problem
 from taskcfg.source.yaml_reader import LARGEST
-from taskcfg.spec.cron import LATER
+from taskcfg.spec.shown import LATER
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULTS = tuple(f"_defaults{suffix}" for suffix in SUFFIXES)

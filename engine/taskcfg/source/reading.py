@@ -17,13 +17,12 @@ from taskcfg.source.parameters import read_params
 from taskcfg.source.references import References
 from taskcfg.source.schedules import read_schedule
 from taskcfg.source.yaml_reader import read_yaml
-from taskcfg.spec.cron import LATER
 from taskcfg.spec.fields import InvalidValue, task_name
 from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import Schedule
-from taskcfg.spec.shown import shown
+from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import TaskSpec
-from taskcfg.spec.timetable import zone_named
+from taskcfg.spec.times.zones import zone_named
 from taskcfg.types.registry import LATER as LATER_TYPES
 from taskcfg.types.registry import Registry, TaskType
 

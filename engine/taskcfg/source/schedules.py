@@ -13,12 +13,13 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from taskcfg.problems import Severity
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, laid_over, value_of
-from taskcfg.spec.cron import LATER, NICKNAMES, InvalidCron, check_cron
 from taskcfg.spec.duration import duration_text, parse_duration
 from taskcfg.spec.fields import InvalidValue, positive_duration
 from taskcfg.spec.schedule import EPOCH, At, Cron, Every, Manual, Schedule
-from taskcfg.spec.shown import shown
-from taskcfg.spec.timetable import SHORTEST_INTERVAL
+from taskcfg.spec.shown import LATER, shown
+from taskcfg.spec.times.cron import read_cron
+from taskcfg.spec.times.cron_terms import InvalidCron
+from taskcfg.spec.times.plain_times import SHORTEST_INTERVAL
 
 KINDS = ("cron", "every", "at")
 _LATER = ("start", "end", "timezone", "dst", "skip_on", "only_on")
@@ -61,9 +62,8 @@ def inherited(base: Node, own: Node, findings: TaskFindings) -> Node:
 def _meant(value: Any) -> str:
     """Return what to write in place of a *value* that stands alone: what is not refused in its turn."""
     if isinstance(value, str) and (len(value.split()) == 5 or value.startswith("@")):
-        expression = NICKNAMES.get(value.strip().lower(), value)
         try:
-            return f'write `{{cron: "{check_cron(expression)}"}}`'
+            return f'write `{{cron: "{read_cron(value).text}"}}`'
         except InvalidCron:
             return f"write a schedule {_EXAMPLES}"
     try:
@@ -126,7 +126,7 @@ def _read_cron(node: Node, findings: TaskFindings) -> Cron | None:
         findings.add("schedule.cron", node, f"expected five fields of text, found {shown(value)}", hint)
         return None
     try:
-        return Cron(check_cron(value))
+        return Cron(read_cron(value).text)
     except InvalidCron as error:
         findings.add("schedule.cron", node, str(error), error.hint)
         return None

@@ -11,7 +11,6 @@ from yaml.nodes import MappingNode, Node
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, field_value, is_null, value_of
 from taskcfg.source.schedules import KINDS
-from taskcfg.spec.cron import LATER
 from taskcfg.spec.fields import (
     LATER_FIELDS,
     MOST_LABELS,
@@ -25,9 +24,9 @@ from taskcfg.spec.fields import (
     retry_field,
 )
 from taskcfg.spec.policy import Policy, Retry
-from taskcfg.spec.shown import shown
+from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import DEFAULT_PRIORITY
-from taskcfg.spec.timetable import may_be_zone
+from taskcfg.spec.times.zones import may_be_zone
 from taskcfg.types.registry import TaskType
 
 OWN_FIELDS = ("type", "schedule", "params", "retry", "labels")

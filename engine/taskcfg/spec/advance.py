@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from taskcfg.spec.due import decide
+from taskcfg.spec.due import Decision, Rules, decide, decide_to_edit
+from taskcfg.spec.fire_time import Coming
 from taskcfg.spec.fires import Advance, DueTask, message_of
 from taskcfg.spec.pause import settle
 from taskcfg.spec.policy import CatchUp
-from taskcfg.spec.timetable import timetable
+from taskcfg.spec.times.timetable import timetable
 
 
 def advance(task: DueTask, now: datetime) -> Advance:
@@ -17,30 +19,21 @@ def advance(task: DueTask, now: datetime) -> Advance:
     Never raises: a schedule or a message that cannot be worked out becomes the advance's
     `error`, so that one bad row does not hold up the others of its batch.
     """
-    try:
-        table = timetable(task.spec.schedule, task.spec.timezone)
-        message_of(task.spec)
-        start = table.next_after(_before(task))
-        if start is None or start > now:
-            return Advance(task, None, resume_at=start)
-        return Advance(task, decide(table, task.spec.policy, next_nominal_at=start, now=now, live=task.live))
-    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
-        return Advance(task, None, error=f"{type(error).__name__}: {error}")
+    return _advance(task, lambda rules, start: decide(rules, next_nominal_at=start, now=now))
+
+
+def advance_to_edit(task: DueTask, now: datetime) -> Advance:
+    """Decide about *task* before its schedule changes at *now*. Never raises, as `advance`.
+
+    Every nominal time until *now* belongs to the old schedule, also one whose fire time is yet to
+    come: it is recorded too, and goes out then.
+    """
+    return _advance(task, lambda rules, start: decide_to_edit(rules, next_nominal_at=start, now=now))
 
 
 def advance_past_pause(task: DueTask, missed: CatchUp, end: datetime) -> Advance:
     """Decide about what *task* missed before *end*, when its pause ends there. Never raises, as `advance`."""
-    try:
-        table = timetable(task.spec.schedule, task.spec.timezone)
-        message_of(task.spec)
-        start = table.next_after(_before(task))
-        if start is None or start >= end:
-            return Advance(task, None, resume_at=start)
-        return Advance(
-            task, settle(table, task.spec.policy.overlap, missed, start=start, end=end, live=task.live)
-        )
-    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
-        return Advance(task, None, error=f"{type(error).__name__}: {error}")
+    return _advance(task, lambda rules, start: settle(rules, missed, start=start, end=end))
 
 
 def missed_since(task: DueTask, now: datetime) -> datetime | None:
@@ -49,7 +42,21 @@ def missed_since(task: DueTask, now: datetime) -> datetime | None:
         first = timetable(task.spec.schedule, task.spec.timezone).next_after(_before(task))
     except (ValueError, ArithmeticError):
         return None
-    return first if first is not None and first <= now else None
+    return first.at if first is not None and first.at <= now else None
+
+
+def _advance(task: DueTask, decision: Callable[[Rules, datetime], Decision | None]) -> Advance:
+    try:
+        spec = task.spec
+        message_of(spec)
+        rules = Rules(spec.name, spec.policy, timetable(spec.schedule, spec.timezone), task.live)
+        start = rules.nominal_after(_before(task))
+        decided = None if start is None else decision(rules, start)
+        if decided is not None or start is None:
+            return Advance(task, decided)
+        return Advance(task, None, resume_at=Coming(start, rules.fire_at(start)))
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        return Advance(task, None, error=f"{type(error).__name__}: {error}")
 
 
 def _before(task: DueTask) -> datetime:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
+from taskcfg.spec.fire_time import fire_time
 from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
-from taskcfg.spec.timetable import Timetable, between
+from taskcfg.spec.times.timetable import Timetable
 
 MISSED_AFTER = timedelta(seconds=30)
 """A fire taken longer than this after its fire time is missed; a less late one always fires."""
 
 SPAN_LIMIT = 100_000
-"""The most missed instants one decision covers; a longer outage is settled in several."""
+"""The most missed instants of a list of schedules that one decision covers; more are settled in several."""
+
+MOST_AT_ONCE = 200
+"""The most missed fires that one decision makes up for; the next one goes on where it ended."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -42,86 +47,147 @@ class Decision:
     """What is recorded for one due task, and how its row advances.
 
     Every nominal time from the row's `next_nominal_at` to `last_nominal_at` is covered exactly
-    once, by a fire or by the span. `next_nominal_at` is None when the schedule has ended.
+    once, by a fire or by the span. `next_nominal_at` and `next_fire_at` are None when the schedule
+    has ended.
     """
 
     fires: tuple[DueFire, ...]
     missed: MissedSpan | None
     last_nominal_at: datetime
     next_nominal_at: datetime | None
-
-    @property
-    def next_fire_at(self) -> datetime | None:
-        return self.next_nominal_at
+    next_fire_at: datetime | None
 
 
-def decide(
-    table: Timetable, policy: Policy, *, next_nominal_at: datetime, now: datetime, live: int
-) -> Decision:
-    """Decide about every nominal time from *next_nominal_at*, itself one and due, until *now*.
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a decision goes by: the task's name and policy, its nominal times, and how many of its
+    fires are recorded and not finished."""
 
-    *live* is the number of the task's fires that are recorded and not finished. The work is
-    bounded: at most `SPAN_LIMIT` missed instants are counted, and what is left then is
-    decided by the next call, which starts from the returned `next_nominal_at`.
+    task: str
+    policy: Policy
+    table: Timetable
+    live: int
+
+    def fire_at(self, nominal_at: datetime) -> datetime:
+        return fire_time(self.task, self.policy.jitter, nominal_at)
+
+    def nominal_after(self, instant: datetime) -> datetime | None:
+        found = self.table.next_after(instant)
+        return None if found is None else found.at
+
+    def decided(self, nominals: Iterable[datetime], missed: MissedSpan | None, last: datetime) -> Decision:
+        """Return the decision that records a fire at each of *nominals* and goes on after *last*."""
+        following = self.nominal_after(last)
+        return Decision(
+            tuple(self._fires(nominals)),
+            missed,
+            last,
+            following,
+            None if following is None else self.fire_at(following),
+        )
+
+    def _fires(self, nominals: Iterable[datetime]) -> Iterator[DueFire]:
+        """Yield the fires at *nominals*, those that the overlap policy does not let go as skipped."""
+        overlap, live = self.policy.overlap, self.live
+        _check_supported(overlap)
+        for nominal in nominals:
+            if overlap.mode is OverlapMode.SKIP and live:
+                reason = "overlap: an earlier fire is still live"
+                yield DueFire(nominal, self.fire_at(nominal), skipped=reason)
+            else:
+                live += 1
+                yield DueFire(nominal, self.fire_at(nominal))
+
+
+def decide(rules: Rules, *, next_nominal_at: datetime, now: datetime) -> Decision | None:
+    """Decide about every nominal time from *next_nominal_at*, itself one, whose fire time is not after *now*.
+
+    None when there is none. The work is bounded: at most `MOST_AT_ONCE` missed fires are made up
+    for, and at most `SPAN_LIMIT` counted one by one; what is left then is decided by the next call,
+    which starts from the returned `next_nominal_at`.
     """
-    cutoff = now - MISSED_AFTER
-    count, last_missed = table.count_between(next_nominal_at, cutoff - _MICROSECOND, SPAN_LIMIT)
+    last_missed = _last_missed(rules, next_nominal_at, now - MISSED_AFTER)
     if last_missed is None:
-        due = list(between(table, next_nominal_at, now + _MICROSECOND, SPAN_LIMIT))
-        return _decision(table, policy, due, None, live)
-    rest = table.next_after(last_missed)
-    if rest is not None and rest < cutoff:
-        span = MissedSpan(
-            next_nominal_at, last_missed, count, "missed: the outage is longer than one pass covers"
-        )
-        return Decision((), span, last_missed, rest)
-    due = list(between(table, rest, now + _MICROSECOND, SPAN_LIMIT)) if rest is not None else []
-    if _made_up(policy, last_missed, now):
-        due.insert(0, last_missed)
-        earlier, last = table.count_between(next_nominal_at, last_missed - _MICROSECOND, SPAN_LIMIT)
-        span_or_none = (
-            MissedSpan(next_nominal_at, last, earlier, "missed: only the latest is made up") if last else None
-        )
+        due = _due(rules, next_nominal_at, now)
+        return rules.decided(due, None, due[-1]) if due else None
+    first = _first_made_up(rules, next_nominal_at, last_missed, now)
+    until = last_missed + _MICROSECOND if first is None else first
+    span = _span(rules, next_nominal_at, until, first is not None)
+    if span is not None and _goes_on(rules, span.last, until):
+        return rules.decided((), span, span.last)
+    made_up = [] if first is None else _nominals(rules, first, last_missed + _MICROSECOND, MOST_AT_ONCE)
+    if made_up and made_up[-1] < last_missed:
+        return rules.decided(made_up, span, made_up[-1])
+    rest = rules.nominal_after(last_missed)
+    due = [] if rest is None else _due(rules, rest, now)
+    return rules.decided([*made_up, *due], span, due[-1] if due else last_missed)
+
+
+def decide_to_edit(rules: Rules, *, next_nominal_at: datetime, now: datetime) -> Decision | None:
+    """Decide as `decide`; where nothing is left to it, about the nominal times until *now* whose fire
+    time is yet to come: the schedule is about to change, and the next one knows nothing of them.
+    """
+    decision = decide(rules, next_nominal_at=next_nominal_at, now=now)
+    if decision is not None:
+        return decision
+    to_come = _nominals(rules, next_nominal_at, now + _MICROSECOND, SPAN_LIMIT)
+    return rules.decided(to_come, None, to_come[-1]) if to_come else None
+
+
+def _last_missed(rules: Rules, first: datetime, cutoff: datetime) -> datetime | None:
+    """Return the last nominal time from *first* on whose fire time is before *cutoff*."""
+    if first >= cutoff:
+        return None
+    found = rules.table.previous_before(cutoff)
+    while found is not None and found.at >= first:
+        if rules.fire_at(found.at) < cutoff:
+            return found.at
+        found = rules.table.previous_before(found.at)
+    return None
+
+
+def _due(rules: Rules, first: datetime, now: datetime) -> list[datetime]:
+    """Return the nominal times from *first* to the last whose fire time has come."""
+    nominals = _nominals(rules, first, now + _MICROSECOND, SPAN_LIMIT)
+    return list(takewhile(lambda nominal: rules.fire_at(nominal) <= now, nominals))
+
+
+def _first_made_up(
+    rules: Rules, next_nominal_at: datetime, last_missed: datetime, now: datetime
+) -> datetime | None:
+    """Return the first missed nominal time that is made up for; all later ones are too."""
+    earliest = now - rules.policy.catch_up_window
+    if rules.policy.catch_up is CatchUp.NONE or last_missed < earliest:
+        return None
+    if rules.policy.catch_up is CatchUp.LATEST:
+        return last_missed
+    return rules.nominal_after(max(earliest, next_nominal_at) - _MICROSECOND)
+
+
+def _span(rules: Rules, first: datetime, until: datetime, some_made_up: bool) -> MissedSpan | None:
+    """Return what is missed in [first, until), None where there is nothing; the count may end before."""
+    number, counted = rules.table.count_between(first, until - _MICROSECOND, SPAN_LIMIT)
+    if counted is None:
+        return None
+    if rules.policy.catch_up is CatchUp.NONE:
+        reason = "missed: catch_up is `none`"
+    elif rules.policy.catch_up is CatchUp.LATEST and some_made_up:
+        reason = "missed: only the latest is made up"
     else:
-        span_or_none = MissedSpan(next_nominal_at, last_missed, count, _reason(policy))
-    return _decision(table, policy, due, span_or_none, live, last_missed)
+        reason = "missed: outside catch_up_window"
+    return MissedSpan(first, counted, number, reason)
 
 
-def _made_up(policy: Policy, last_missed: datetime, now: datetime) -> bool:
-    if policy.catch_up is CatchUp.ALL:
-        raise ValueError("catch_up `all` is not supported by this version")
-    return policy.catch_up is CatchUp.LATEST and last_missed >= now - policy.catch_up_window
+def _goes_on(rules: Rules, last: datetime, until: datetime) -> bool:
+    """Say whether a span that ends with *last* leaves some out before *until*."""
+    following = rules.nominal_after(last)
+    return following is not None and following < until
 
 
-def _reason(policy: Policy) -> str:
-    return (
-        "missed: catch_up is `none`" if policy.catch_up is CatchUp.NONE else "missed: outside catch_up_window"
-    )
+def _nominals(rules: Rules, start: datetime, end: datetime, limit: int) -> list[datetime]:
+    return [found.at for found in rules.table.between(start, end, limit)]
 
 
-def _decision(
-    table: Timetable,
-    policy: Policy,
-    due: list[datetime],
-    span: MissedSpan | None,
-    live: int,
-    last_missed: datetime | None = None,
-) -> Decision:
-    last = due[-1] if due else last_missed
-    if last is None:
-        raise ValueError("nothing is due")
-    if last_missed is not None:
-        last = max(last, last_missed)
-    return Decision(tuple(with_overlap(due, policy.overlap, live)), span, last, table.next_after(last))
-
-
-def with_overlap(due: Iterable[datetime], overlap: Overlap, live: int) -> Iterator[DueFire]:
-    """Yield the fires at the times *due*, those that *overlap* does not let go as skipped."""
+def _check_supported(overlap: Overlap) -> None:
     if overlap.mode not in (OverlapMode.SKIP, OverlapMode.ALLOW) or overlap.limit is not None:
         raise ValueError(f"overlap `{overlap.document()}` is not supported by this version")
-    for nominal in due:
-        if overlap.mode is OverlapMode.SKIP and live:
-            yield DueFire(nominal, nominal, skipped="overlap: an earlier fire is still live")
-        else:
-            live += 1
-            yield DueFire(nominal, nominal)

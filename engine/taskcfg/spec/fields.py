@@ -12,12 +12,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from taskcfg.spec.cron import LATER
 from taskcfg.spec.duration import EXPECTED, duration_text, parse_duration
 from taskcfg.spec.policy import Backoff, CatchUp, Delivery, Overlap, OverlapMode, Retry
-from taskcfg.spec.shown import shown
+from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import LONGEST_NAME
-from taskcfg.spec.timetable import zone_named
+from taskcfg.spec.times.zones import zone_named
 
 MOST_ATTEMPTS = 1000
 LONGEST_QUEUE = 255

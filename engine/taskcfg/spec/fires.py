@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from taskcfg.spec.due import Decision
+from taskcfg.spec.fire_time import Coming
 from taskcfg.spec.schedule import rfc3339
 from taskcfg.spec.secrets import with_secrets
 from taskcfg.spec.task import TaskSpec
@@ -69,14 +70,14 @@ class Advance:
     """What a pass does to one claimed row.
 
     With a `decision`: record it and advance the row as it says. With an `error`: quarantine the
-    row with that reason. With neither: nothing is due after all; only set its next nominal time
-    to `resume_at` (None: the schedule has ended).
+    row with that reason. With neither: nothing is due after all; only set what comes next to
+    `resume_at` (None: the schedule has ended).
     """
 
     task: DueTask
     decision: Decision | None
     error: str | None = None
-    resume_at: datetime | None = None
+    resume_at: Coming | None = None
 
 
 @dataclass(frozen=True, slots=True)

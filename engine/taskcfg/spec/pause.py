@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from taskcfg.spec.due import Decision, MissedSpan, with_overlap
-from taskcfg.spec.policy import CatchUp, Overlap
-from taskcfg.spec.timetable import Timetable, between
+from taskcfg.spec.due import Decision, MissedSpan, Rules
+from taskcfg.spec.policy import CatchUp
 
 MOST_MADE_UP = 1_000
 """The most missed fires of one task that `all` fires: the latest. The others are recorded as missed."""
@@ -42,34 +41,30 @@ class Pause:
         return now if self.until is None else min(self.until, now)
 
 
-def settle(
-    table: Timetable, overlap: Overlap, missed: CatchUp, *, start: datetime, end: datetime, live: int
-) -> Decision | None:
-    """Decide about every nominal time in [start, end), all of which a pause has kept from firing.
+def settle(rules: Rules, missed: CatchUp, *, start: datetime, end: datetime) -> Decision | None:
+    """Decide about every nominal time from *start* on whose fire time is before *end*: a pause has
+    kept all of them from firing.
 
-    None when there is none. *live* is how many fires of the task are not finished. The fires
-    made up are at most `MOST_MADE_UP`; the others are one span. The work grows with the number
-    of nominal times only for cron expressions.
+    None when there is none. The fires made up are at most `MOST_MADE_UP`; the others are one span.
     """
-    first = table.next_after(start - _MICROSECOND)
-    if first is None or first >= end:
+    first = rules.nominal_after(start - _MICROSECOND)
+    most = {CatchUp.NONE: 0, CatchUp.LATEST: 1}.get(missed, MOST_MADE_UP)
+    latest = list(_latest(rules, first or end, end, max(most, 1)))
+    if first is None or not latest:
         return None
-    made_up = _latest(table, first, end, {CatchUp.NONE: 0, CatchUp.LATEST: 1}.get(missed, MOST_MADE_UP))
-    number, last = table.count_between(first, (made_up[0] if made_up else end) - _MICROSECOND, _WITHOUT_END)
+    made_up = latest if most else []
+    until = made_up[0] if made_up else latest[-1] + _MICROSECOND
+    number, last = rules.table.count_between(first, until - _MICROSECOND, _WITHOUT_END)
     span = None if last is None else MissedSpan(first, last, number, _REASONS[missed])
-    settled = made_up[-1] if made_up else last
-    if settled is None:
-        raise ValueError("the schedule does not give the time it begins with")
-    return Decision(tuple(with_overlap(made_up, overlap, live)), span, settled, table.next_after(settled))
+    return rules.decided(made_up, span, latest[-1])
 
 
-def _latest(table: Timetable, first: datetime, end: datetime, most: int) -> Sequence[datetime]:
-    """Return the latest nominal times in [first, end), at most *most*; look back no farther than needed."""
-    window = timedelta(seconds=most)
-    while most:
-        start = first if end - first <= window else end - window
-        found = deque(between(table, start, end, _WITHOUT_END), maxlen=most)
-        if len(found) == most or start == first:
-            return found
-        window *= 2
-    return ()
+def _latest(rules: Rules, first: datetime, end: datetime, most: int) -> Iterable[datetime]:
+    """Return the latest nominal times from *first* on whose fire time is before *end*, at most *most*."""
+    latest: deque[datetime] = deque()
+    found = rules.table.previous_before(end)
+    while found is not None and found.at >= first and len(latest) < most:
+        if latest or rules.fire_at(found.at) < end:
+            latest.appendleft(found.at)
+        found = rules.table.previous_before(found.at)
+    return latest

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, assert_never
 
+from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.duration import duration_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+CRON_FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
+
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Five fields of crontab text, read as Debian's cron reads them, in the task's zone."""
+    """Five fields of crontab text, six with seconds first, or a nickname such as `@daily`.
+
+    `H` is resolved before: the text names plain times.
+    """
 
     expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class CronFields:
+    """Named fields, all of which must hold: those that were given, from `second` to `year`, as text."""
+
+    fields: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +54,139 @@ class Manual:
     """Only when asked."""
 
 
-Schedule = Cron | Every | At | Manual
+class Gap(StrEnum):
+    """What becomes of a fixed wall time that clocks skip."""
+
+    RUN_AFTER = "run_after"
+    SKIP = "skip"
+
+
+class Repeat(StrEnum):
+    """Which of the two instants count at which clocks show a fixed wall time twice."""
+
+    FIRST = "first"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Dst:
+    """What a schedule of fixed times does where clocks change. The default is Debian's cron's.
+
+    One with `*` as minute or hour follows real time, and is not concerned.
+    """
+
+    gap: Gap = Gap.RUN_AFTER
+    overlap: Repeat = Repeat.FIRST
+
+
+Rule = Cron | CronFields | Every | At
+
+
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """A rule and what stands beside it. Made by `qualified`, so that equal schedules are equal values.
+
+    It counts from `start` (inclusive) until `end` (exclusive), both UTC; on the days that no calendar
+    of `skip_on` has and, where there are `only_on`, that one of them has; a day is that of the
+    nominal wall time. `timezone` (IANA) takes the place of the task's.
+    """
+
+    rule: Rule
+    start: datetime | None = None
+    end: datetime | None = None
+    timezone: str | None = None
+    dst: Dst = Dst()
+    skip_on: tuple[Calendar, ...] = ()
+    only_on: tuple[Calendar, ...] = ()
+
+
+Part = Rule | Qualified
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Whenever one of `parts` fires; an instant that several give counts once. Made by `union`."""
+
+    parts: tuple[Part, ...]
+
+
+Schedule = Part | Union | Manual
+
+
+def qualified(
+    rule: Rule,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    timezone: str | None = None,
+    dst: Dst = Dst(),
+    skip_on: Iterable[Calendar] = (),
+    only_on: Iterable[Calendar] = (),
+) -> Part:
+    """Return *rule* with what stands beside it; *rule* itself where nothing does."""
+    found = Qualified(rule, start, end, timezone, dst, _in_order(skip_on), _in_order(only_on))
+    return rule if found == Qualified(rule) else found
+
+
+def union(parts: Iterable[Part]) -> Schedule:
+    """Return the schedule that fires whenever one of *parts* does; the order they come in is no matter.
+
+    Raises ValueError when there is none.
+    """
+    found = {canonical_part(part): part for part in parts}
+    if not found:
+        raise ValueError("a list of schedules needs at least one")
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return Union(tuple(found[key] for key in sorted(found)))
+
+
+def parts_of(schedule: Schedule) -> tuple[Part, ...]:
+    """Return what *schedule* consists of: itself if it is no list, nothing if it is `manual`."""
+    match schedule:
+        case Union(parts):
+            return parts
+        case Manual():
+            return ()
+        case _:
+            return (schedule,)
+
+
+def rule_of(part: Part) -> Rule:
+    return part.rule if isinstance(part, Qualified) else part
+
+
+def calendars_of(schedule: Schedule) -> tuple[Calendar, ...]:
+    """Return the calendars that *schedule* names, each once."""
+    qualifieds = [part for part in parts_of(schedule) if isinstance(part, Qualified)]
+    return tuple(dict.fromkeys(each for part in qualifieds for each in (*part.skip_on, *part.only_on)))
+
+
+def canonical_part(part: Part) -> str:
+    """Return the text by which the parts of a union are put in order and compared."""
+    return json.dumps(_part_document(part), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def schedule_document(schedule: Schedule) -> Any:
-    """Return the canonical JSON of *schedule*: equal schedules give equal documents."""
+    """Return the canonical JSON of *schedule*: equal schedules give equal documents.
+
+    A calendar is named, and stood for by its digest; its days are kept elsewhere.
+    """
     match schedule:
+        case Manual():
+            return "manual"
+        case Union(parts):
+            return [_part_document(part) for part in parts]
+        case _:
+            return _part_document(schedule)
+
+
+def _part_document(part: Part) -> dict[str, Any]:
+    match part:
         case Cron(expression):
             return {"cron": expression}
+        case CronFields(fields):
+            return {"cron": dict(fields)}
         case Every(interval, anchor):
             document: dict[str, Any] = {"every": seconds(interval)}
             if anchor != EPOCH:
@@ -54,22 +194,70 @@ def schedule_document(schedule: Schedule) -> Any:
             return document
         case At(instants):
             return {"at": [rfc3339(instant) for instant in instants]}
-        case Manual():
-            return "manual"
+        case Qualified():
+            return {**_part_document(part.rule), **_beside(part)}
         case _:
-            assert_never(schedule)
+            assert_never(part)
 
 
-def schedule_from_document(document: Any) -> Schedule:
-    """Return the schedule that `schedule_document` wrote. Raises ValueError for anything else."""
+def _beside(part: Qualified) -> dict[str, Any]:
+    dst = {"gap": part.dst.gap.value, "overlap": part.dst.overlap.value} if part.dst != Dst() else None
+    beside = {
+        "start": rfc3339(part.start) if part.start else None,
+        "end": rfc3339(part.end) if part.end else None,
+        "timezone": part.timezone,
+        "dst": dst,
+        "skip_on": [{"calendar": each.name, "digest": each.digest} for each in part.skip_on],
+        "only_on": [{"calendar": each.name, "digest": each.digest} for each in part.only_on],
+    }
+    return {key: value for key, value in beside.items() if value}
+
+
+def schedule_from_document(document: Any, calendar: Callable[[str, str], Calendar] | None = None) -> Schedule:
+    """Return the schedule that `schedule_document` wrote; *calendar* finds one by name and digest.
+
+    Raises ValueError, KeyError or TypeError for anything else, and what *calendar* raises for one
+    that is not there.
+    """
+    if document == "manual":
+        return Manual()
+    if isinstance(document, list):
+        return union(_part_from(each, calendar) for each in document)
+    return _part_from(document, calendar)
+
+
+def _part_from(document: Any, calendar: Callable[[str, str], Calendar] | None) -> Part:
+    rule = _rule_from(document)
+
+    def named(key: str) -> list[Calendar]:
+        found = document.get(key, ())
+        if found and calendar is None:
+            raise ValueError("calendars cannot be looked up here")
+        return [calendar(each["calendar"], each["digest"]) for each in found] if calendar else []
+
+    return qualified(
+        rule,
+        start=_optional_instant(document, "start"),
+        end=_optional_instant(document, "end"),
+        timezone=document.get("timezone"),
+        dst=_dst_from(document["dst"]) if "dst" in document else Dst(),
+        skip_on=named("skip_on"),
+        only_on=named("only_on"),
+    )
+
+
+def _dst_from(document: Mapping[str, Any]) -> Dst:
+    return Dst(Gap(document["gap"]), Repeat(document["overlap"]))
+
+
+def _rule_from(document: Any) -> Rule:
     match document:
-        case "manual":
-            return Manual()
         case {"cron": str(expression)}:
             return Cron(expression)
-        case {"every": int() | float() as interval, **rest}:
-            anchor = rest.get("anchor")
-            return Every(timedelta(seconds=interval), parse_rfc3339(str(anchor)) if anchor else EPOCH)
+        case {"cron": {**fields}}:
+            return CronFields(tuple((name, str(fields[name])) for name in CRON_FIELDS if name in fields))
+        case {"every": int() | float() as interval}:
+            return Every(timedelta(seconds=interval), _optional_instant(document, "anchor") or EPOCH)
         case {"at": [*instants]}:
             return At(tuple(parse_rfc3339(str(instant)) for instant in instants))
         case _:
@@ -81,6 +269,8 @@ def schedule_text(schedule: Schedule) -> str:
     match schedule:
         case Cron(expression):
             return expression
+        case CronFields(fields):
+            return " ".join(f"{name}={value}" for name, value in fields)
         case Every(interval, _):
             return f"every {duration_text(interval)}"
         case At(instants):
@@ -88,8 +278,21 @@ def schedule_text(schedule: Schedule) -> str:
             return f"at {rfc3339(instants[0])}{more}"
         case Manual():
             return "manual"
+        case Qualified():
+            return schedule_text(schedule.rule)
+        case Union(parts):
+            return f"{schedule_text(parts[0])} and {len(parts) - 1} more"
         case _:
             assert_never(schedule)
+
+
+def _in_order(calendars: Iterable[Calendar]) -> tuple[Calendar, ...]:
+    return tuple(sorted(set(calendars), key=lambda each: (each.name, each.digest)))
+
+
+def _optional_instant(document: Mapping[str, Any], key: str) -> datetime | None:
+    value = document.get(key)
+    return None if value is None else parse_rfc3339(str(value))
 
 
 def rfc3339(instant: datetime) -> str:

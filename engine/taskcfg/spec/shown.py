@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+LATER = "not supported by this version of taskcfg"
+
 
 def shown(value: Any) -> str:
     """Return *value* as a message names it: quoted and short, or in a word what it is."""

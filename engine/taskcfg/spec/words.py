@@ -7,7 +7,19 @@ from typing import assert_never
 
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.policy import Backoff, CatchUp, Delivery, OverlapMode, Policy, Retry
-from taskcfg.spec.schedule import EPOCH, At, Cron, Every, Manual, Schedule, rfc3339
+from taskcfg.spec.schedule import (
+    EPOCH,
+    At,
+    Cron,
+    CronFields,
+    Every,
+    Manual,
+    Qualified,
+    Schedule,
+    Union,
+    rfc3339,
+    schedule_text,
+)
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SHORT = {day[:3].upper(): number for number, day in enumerate(_DAYS[:7])}
@@ -29,6 +41,8 @@ def schedule_words(schedule: Schedule, zone: str) -> str:
         case Cron(expression):
             words = _cron_words(expression)
             return f"{words}, {zone}" if words else f"cron `{expression}`, {zone}"
+        case CronFields() | Qualified() | Union():
+            return schedule_text(schedule)
         case _:
             assert_never(schedule)
 

@@ -153,8 +153,8 @@ def _add(batch: _Batch, by: Pass, each: Advance) -> None:
     """Add what *each* writes to *batch*; what raises adds nothing."""
     task, decision = each.task, each.decision
     if decision is None:
-        resumed = {"id": task.id, "next_nominal_at": each.resume_at, "next_fire_at": each.resume_at}
-        batch.resumed.append(resumed)
+        nominal, fire = each.resume_at or (None, None)
+        batch.resumed.append({"id": task.id, "next_nominal_at": nominal, "next_fire_at": fire})
     else:
         if decision.fires:
             _add_fires(batch, by, task, decision.fires)

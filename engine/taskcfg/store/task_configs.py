@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
 
 from taskcfg.reconcile.state import LiveTask
+from taskcfg.spec.fire_time import coming_after
 from taskcfg.spec.fires import LIVE_STATES, EventKind, EventState
-from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.task import TaskSpec
-from taskcfg.spec.timetable import timetable
 from taskcfg.store.bulk import among, insert_rows, update_rows
 from taskcfg.store.columns import db_now, is_one_of
 from taskcfg.store.database import database_time
@@ -171,14 +168,11 @@ def _scheduled(connection: Connection, specs: Iterable[TaskSpec]) -> list[dict[s
     """Return the columns of *specs* with the time each fires next, from the database's now."""
     now = database_time(connection)
 
-    @cache
-    def next_after(schedule: Schedule, zone: str) -> datetime | None:
-        return timetable(schedule, zone).next_after(now)
-
     rows = []
     for spec in specs:
-        coming = next_after(spec.schedule, spec.timezone) if spec.enabled else None
-        rows.append({**columns_of(spec), "next_nominal_at": coming, "next_fire_at": coming})
+        coming = coming_after(spec, now) if spec.enabled else None
+        nominal, fire = coming or (None, None)
+        rows.append({**columns_of(spec), "next_nominal_at": nominal, "next_fire_at": fire})
     return rows
 
 

@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from taskcfg.spec.wall_times import DAY, EPOCH_DAY, LAST_YEAR
+from taskcfg.spec.times.wall_times import DAY, EPOCH_DAY, FIRST_YEAR, LAST_YEAR
 
 MOST_YEARS = 64
 """So many years of a zone are remembered."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = (date(LAST_YEAR + 1, 1, 1).toordinal() - EPOCH_DAY) * DAY
+_BEGINNING = (date(FIRST_YEAR, 1, 1).toordinal() - EPOCH_DAY) * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,21 @@ class Offsets:
 
         A stretch may end where nothing changes.
         """
-        year = (_EPOCH + timedelta(seconds=min(second, _END))).year
+        year = (_EPOCH + timedelta(seconds=min(max(second, _BEGINNING), _END))).year
         while year <= LAST_YEAR:
             for stretch in self._in_year(year):
                 if stretch.end > second:
                     yield stretch
             year += 1
+
+    def stretches_back(self, second: int) -> Iterator[Stretch]:
+        """Yield the stretch that holds the second before *second*, and those before it, latest first."""
+        year = (_EPOCH + timedelta(seconds=min(max(second - 1, _BEGINNING), _END - 1))).year
+        while year >= FIRST_YEAR:
+            for stretch in reversed(self._in_year(year)):
+                if stretch.start < second:
+                    yield stretch
+            year -= 1
 
     def _in_year(self, year: int) -> tuple[Stretch, ...]:
         known = self._years.get(year)
