@@ -123,7 +123,7 @@ def test_over_clock_changes_the_times_are_those_of_debians_cron(
 
 
 @pytest.mark.parametrize(
-    ("expression", "after", "found"),
+    ("expression", "moment", "found"),
     [
         ("15 2 * * *", "2026-10-03T15:00Z", "2026-10-03T15:30Z"),  # 02:15 is skipped: at the change, 02:30
         ("45 1 * * *", "2026-04-04T14:00Z", "2026-04-04T14:45Z"),  # 01:45 comes twice: the first
@@ -131,8 +131,8 @@ def test_over_clock_changes_the_times_are_those_of_debians_cron(
         ("45 1 * * *", "2026-04-04T15:05Z", "2026-04-05T15:15Z"),  # asked between the two
     ],
 )
-def test_half_an_hour_of_change_is_a_change(expression: str, after: str, found: str) -> None:
-    assert after(timetable(Cron(expression), "Australia/Lord_Howe"), utc(after)) == utc(found)
+def test_half_an_hour_of_change_is_a_change(expression: str, moment: str, found: str) -> None:
+    assert after(timetable(Cron(expression), "Australia/Lord_Howe"), utc(moment)) == utc(found)
 
 
 def test_a_day_that_was_left_out_is_made_up_for_as_the_next_begins() -> None:

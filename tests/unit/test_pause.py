@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nominals import between
 from taskcfg.spec.advance import advance, advance_past_pause
 from taskcfg.spec.due import Decision, Rules
+from taskcfg.spec.fire_time import Coming
 from taskcfg.spec.fires import Advance, DueTask
 from taskcfg.spec.pause import MOST_MADE_UP, Pause, settle
 from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
@@ -116,5 +117,5 @@ def test_what_has_no_time_in_the_pause_goes_on_as_it_was() -> None:
     broken = DueTask(1, make_spec(schedule=Cron("0 0 30 2 *")), 1, NOON, None, 0)
 
     assert advance_past_pause(task, CatchUp.ALL, NOON).resume_at is None
-    assert advance_past_pause(hourly, CatchUp.ALL, NOON).resume_at == NOON
+    assert advance_past_pause(hourly, CatchUp.ALL, NOON).resume_at == Coming(NOON, NOON)
     assert advance_past_pause(broken, CatchUp.ALL, NOON + timedelta(days=1)).error is not None
