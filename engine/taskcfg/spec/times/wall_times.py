@@ -33,7 +33,7 @@ class WallTimes:
     months: int
     seconds: int = 1
     years: int | None = None
-    _month: tuple[int, int, int] = field(default=(0, 0, 0), repr=False, compare=False)
+    _month: tuple[int, int, int] = field(default=(0, 0, 0), init=False, repr=False, compare=False)
 
     def at_or_after(self, wall: int) -> int | None:
         """Return the first of these times that is not before *wall*, None if none comes in 50 years."""
