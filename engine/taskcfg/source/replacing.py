@@ -14,10 +14,14 @@ NEW = 0o644
 def replace_file(file: Path, content: bytes) -> None:
     """Replace what is in *file*, or write it anew, at once; it keeps its mode, its owner and its links.
 
-    Raises OSError, the file being as it was.
+    What is no regular file, such as a device or a pipe, is written to and stays what it is. Raises
+    OSError, the file being as it was.
     """
     target = Path(os.path.realpath(file))
     status = target.stat() if target.exists() else None
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        target.write_bytes(content)
+        return
     if status is not None and not os.access(target, os.W_OK):
         raise PermissionError(0, "it is read-only")
     # Hidden, so that nobody who reads the folder meanwhile takes it for a task file.
