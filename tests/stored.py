@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Row, delete, select, update
 
 from taskcfg.spec.advance import advance
 from taskcfg.spec.fires import Confirmed, Dispatched, Outgoing, Receipt
-from taskcfg.spec.schedule import rfc3339
+from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import nodes, schema, task_configs
 from taskcfg.store.columns import in_seconds

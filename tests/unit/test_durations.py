@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskcfg.spec.duration import LONGEST, duration_text, parse_duration
-from taskcfg.spec.schedule import seconds
+from taskcfg.spec.duration import LONGEST, duration_text, parse_duration, seconds
 
 durations = st.timedeltas(min_value=timedelta(0), max_value=LONGEST)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from taskcfg.errors import TaskcfgError
 from taskcfg.spec.fire_time import fire_time
-from taskcfg.spec.schedule import Schedule, rfc3339
+from taskcfg.spec.instants import rfc3339
+from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.times.nominal import NominalTime
 from taskcfg.spec.times.timetable import timetable

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from taskcfg.problems import Position, Problem
-from taskcfg.spec.schedule import rfc3339, schedule_document
+from taskcfg.spec.instants import rfc3339
+from taskcfg.spec.schedule import schedule_document
 
 if TYPE_CHECKING:
     from taskcfg.store.history import ExecutionRow, FireRow

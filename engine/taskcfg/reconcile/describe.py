@@ -12,8 +12,8 @@ from taskcfg.errors import count
 from taskcfg.problems import Position
 from taskcfg.reconcile.plan import Change, Create, Delete, FieldChange, Plan, Update, flattened
 from taskcfg.spec.duration import duration_text
+from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.pause import Pause
-from taskcfg.spec.schedule import rfc3339
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.times.zones import zone_named
 

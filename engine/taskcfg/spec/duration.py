@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
+from typing import Any
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _AMOUNTS = {unit: rf"(?:([0-9]+(?:\.[0-9]+)?){unit})?" for unit in "wdhmsWDHMS"}
@@ -62,3 +64,18 @@ def duration_text(duration: timedelta) -> str:
     elif rest or not parts:
         parts.append(f"{rest}s")
     return "".join(parts)
+
+
+def seconds(duration: timedelta) -> int | float:
+    """Return *duration* in seconds, whole where it is whole: the form of every stored duration."""
+    value = duration.total_seconds()
+    return int(value) if value == int(value) else value
+
+
+def optional_seconds(duration: timedelta | None) -> int | float | None:
+    return None if duration is None else seconds(duration)
+
+
+def optional_duration(document: Mapping[str, Any], key: str) -> timedelta | None:
+    value = document.get(key)
+    return None if value is None else timedelta(seconds=value)

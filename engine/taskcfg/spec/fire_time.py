@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
-from taskcfg.spec.schedule import rfc3339
+from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.times.timetable import timetable
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from taskcfg.spec.due import Decision
 from taskcfg.spec.fire_time import Coming
-from taskcfg.spec.schedule import rfc3339
+from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.secrets import with_secrets
 from taskcfg.spec.task import TaskSpec
 

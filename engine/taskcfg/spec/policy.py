@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from taskcfg.spec.schedule import optional_duration, optional_seconds, seconds
+from taskcfg.spec.duration import optional_duration, optional_seconds, seconds
 
 
 class Backoff(StrEnum):

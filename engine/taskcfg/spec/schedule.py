@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
 
 from taskcfg.spec.calendar import Calendar
-from taskcfg.spec.duration import duration_text
+from taskcfg.spec.duration import duration_text, seconds
+from taskcfg.spec.instants import rfc3339
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -213,57 +214,6 @@ def _beside(part: Qualified) -> dict[str, Any]:
     return {key: value for key, value in beside.items() if value}
 
 
-def schedule_from_document(document: Any, calendar: Callable[[str, str], Calendar] | None = None) -> Schedule:
-    """Return the schedule that `schedule_document` wrote; *calendar* finds one by name and digest.
-
-    Raises ValueError, KeyError or TypeError for anything else, and what *calendar* raises for one
-    that is not there.
-    """
-    if document == "manual":
-        return Manual()
-    if isinstance(document, list):
-        return union(_part_from(each, calendar) for each in document)
-    return _part_from(document, calendar)
-
-
-def _part_from(document: Any, calendar: Callable[[str, str], Calendar] | None) -> Part:
-    rule = _rule_from(document)
-
-    def named(key: str) -> list[Calendar]:
-        found = document.get(key, ())
-        if found and calendar is None:
-            raise ValueError("calendars cannot be looked up here")
-        return [calendar(each["calendar"], each["digest"]) for each in found] if calendar else []
-
-    return qualified(
-        rule,
-        start=_optional_instant(document, "start"),
-        end=_optional_instant(document, "end"),
-        timezone=document.get("timezone"),
-        dst=_dst_from(document["dst"]) if "dst" in document else Dst(),
-        skip_on=named("skip_on"),
-        only_on=named("only_on"),
-    )
-
-
-def _dst_from(document: Mapping[str, Any]) -> Dst:
-    return Dst(Gap(document["gap"]), Repeat(document["overlap"]))
-
-
-def _rule_from(document: Any) -> Rule:
-    match document:
-        case {"cron": str(expression)}:
-            return Cron(expression)
-        case {"cron": {**fields}}:
-            return CronFields(tuple((name, str(fields[name])) for name in CRON_FIELDS if name in fields))
-        case {"every": int() | float() as interval}:
-            return Every(timedelta(seconds=interval), _optional_instant(document, "anchor") or EPOCH)
-        case {"at": [*instants]}:
-            return At(tuple(parse_rfc3339(str(instant)) for instant in instants))
-        case _:
-            raise ValueError(f"not a schedule: {document!r}")
-
-
 def schedule_text(schedule: Schedule) -> str:
     """Return the schedule in a few words for a table: `30 3 * * *`, `every 15m`, `manual`."""
     match schedule:
@@ -288,36 +238,3 @@ def schedule_text(schedule: Schedule) -> str:
 
 def _in_order(calendars: Iterable[Calendar]) -> tuple[Calendar, ...]:
     return tuple(sorted(set(calendars), key=lambda each: (each.name, each.digest)))
-
-
-def _optional_instant(document: Mapping[str, Any], key: str) -> datetime | None:
-    value = document.get(key)
-    return None if value is None else parse_rfc3339(str(value))
-
-
-def rfc3339(instant: datetime) -> str:
-    """Return *instant* in UTC as RFC 3339 with `Z`, with a fraction only where there is one."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def parse_rfc3339(text: str) -> datetime:
-    """Return the instant *text* names, in UTC. Raises ValueError when it has no offset."""
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"`{text}` has no offset from UTC")
-    return instant.astimezone(UTC)
-
-
-def seconds(duration: timedelta) -> int | float:
-    """Return *duration* in seconds, whole where it is whole: the form of every stored duration."""
-    value = duration.total_seconds()
-    return int(value) if value == int(value) else value
-
-
-def optional_seconds(duration: timedelta | None) -> int | float | None:
-    return None if duration is None else seconds(duration)
-
-
-def optional_duration(document: Mapping[str, Any], key: str) -> timedelta | None:
-    value = document.get(key)
-    return None if value is None else timedelta(seconds=value)

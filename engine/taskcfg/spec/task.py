@@ -12,7 +12,8 @@ from typing import Any
 
 from taskcfg.problems import Position
 from taskcfg.spec.policy import Policy, policy_from_document
-from taskcfg.spec.schedule import Manual, Schedule, schedule_document, schedule_from_document
+from taskcfg.spec.schedule import Manual, Schedule, schedule_document
+from taskcfg.spec.schedule_reading import schedule_from_document
 
 POLICY_FIELDS = tuple(Policy.__dataclass_fields__)
 DEFAULT_PRIORITY = 5

@@ -6,6 +6,7 @@ import re
 from typing import assert_never
 
 from taskcfg.spec.duration import duration_text
+from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.policy import Backoff, CatchUp, Delivery, OverlapMode, Policy, Retry
 from taskcfg.spec.schedule import (
     EPOCH,
@@ -17,7 +18,6 @@ from taskcfg.spec.schedule import (
     Qualified,
     Schedule,
     Union,
-    rfc3339,
     schedule_text,
 )
 

@@ -11,7 +11,8 @@ from sqlalchemy import Row, Text, cast
 
 from taskcfg.problems import Position
 from taskcfg.spec.policy import Policy, policy_from_document
-from taskcfg.spec.schedule import Schedule, schedule_document, schedule_from_document
+from taskcfg.spec.schedule import Schedule, schedule_document
+from taskcfg.spec.schedule_reading import schedule_from_document
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store.tables import task_config
 

@@ -7,8 +7,7 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from taskcfg.spec.duration import parse_duration
-from taskcfg.spec.schedule import seconds
+from taskcfg.spec.duration import parse_duration, seconds
 
 _OPAQUE = ("metadata", "serialization", "default", "cls", "config", "ref", "function")
 """Parts of a schema that hold values, not schemas."""
