@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nominals import after, between
-from taskcfg.spec.schedule import Cron
+from taskcfg.spec.schedule import Cron, CronFields
 from taskcfg.spec.times.cron import read_cron
 from taskcfg.spec.times.cron_terms import InvalidCron
 from taskcfg.spec.times.timetable import timetable
@@ -158,3 +158,14 @@ def test_a_step_counts_from_the_start_of_its_range_and_a_number_with_a_step_goes
 
     assert minutes == [5, 12, 19, 50, 53, 56, 59]
     assert re.fullmatch(r"1+", bin(read_cron("0-0/5,1-59 * * * *").times.minutes)[2:])
+
+
+def test_named_years_are_the_only_ones_it_fires_in() -> None:
+    table = timetable(
+        CronFields((("hour", "2"), ("day", "31"), ("month", "12"), ("year", "2027,2029"))), "UTC"
+    )
+
+    found = between(table, utc("2020-01-01T00:00Z"), utc("2099-01-01T00:00Z"), 10)
+
+    assert found == [utc("2027-12-31T02:00Z"), utc("2029-12-31T02:00Z")]
+    assert table.previous_before(utc("2027-12-31T02:00Z")) is None

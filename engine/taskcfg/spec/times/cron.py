@@ -8,6 +8,7 @@ from functools import lru_cache
 from taskcfg.spec.shown import shown
 from taskcfg.spec.times.cron_terms import (
     DAY,
+    FIRST_YEAR,
     HOUR,
     MINUTE,
     MONTH,
@@ -112,7 +113,7 @@ def read_cron_fields(fields: tuple[tuple[str, str], ...]) -> CronRule:
         _days(read["day"], read["day_of_week"], both=True),
         read["month"].mask,
         read["second"].mask,
-        None if texts["year"] == "*" else read["year"].mask,
+        None if texts["year"] == "*" else read["year"].mask >> FIRST_YEAR,
     )
     text = " ".join(f"{name}={value}" for name, value in fields)
     return _checked(text, times, texts["minute"], texts["hour"])
