@@ -20,11 +20,9 @@ from taskcfg.spec.times.cron import (
 from taskcfg.spec.times.cron_terms import DAY, HOUR, MINUTE, MONTH, SECOND, Field
 from taskcfg.spec.times.days import ALL_DAYS, ALL_WEEKDAYS, Days
 from taskcfg.spec.times.offsets import Stretch, offsets_of
+from taskcfg.spec.times.shortest import WITHIN
 from taskcfg.spec.times.timetable import timetable
 from taskcfg.spec.times.zones import zone_named
-
-CLOCK_CHANGES_WITHIN = timedelta(days=396)
-"""So far ahead clock changes are looked at: 13 months, every change of a year at least."""
 
 _SECOND = timedelta(seconds=1)
 _LONGEST_OVERLAP = timedelta(days=1)
@@ -44,7 +42,7 @@ def advice_on(part: Part, zone: str, now: datetime, *, dst_written: bool) -> tup
 
     *dst_written* says that the schedule itself says what it does where clocks change, be it the default.
     """
-    rule = _cron_rule(part)
+    rule = cron_rule(part)
     if rule is None:
         return ()
     start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -63,14 +61,15 @@ _NO_EFFECT = Advice(
 
 @lru_cache(maxsize=4096)
 def _about_fields(part: Part, year: int) -> tuple[Advice, ...]:
-    rule = _cron_rule(part)
+    rule = cron_rule(part)
     texts = _texts(part)
     if rule is None or not isinstance(rule.times.days, Days):
         return ()
     return (*_either_day(part, rule.times.days, texts, year), *_short_months(rule, year), *_odd_steps(texts))
 
 
-def _cron_rule(part: Part) -> CronRule | None:
+def cron_rule(part: Part) -> CronRule | None:
+    """Return what the cron expression or the named fields of *part* mean, None where it has neither."""
     match rule_of(part):
         case Cron(expression):
             return read_cron(expression)
@@ -198,7 +197,7 @@ def _about_clocks(part: Part, zone: str, start: datetime) -> tuple[Advice, ...]:
 def _changes(zone: str, start: datetime) -> Iterator[Stretch]:
     first = int(start.timestamp())
     for stretch in offsets_of(zone_named(zone)).stretches(first):
-        if stretch.start >= first + CLOCK_CHANGES_WITHIN.total_seconds():
+        if stretch.start >= first + WITHIN.total_seconds():
             return
         if stretch.start > first and stretch.offset != stretch.before:
             yield stretch
