@@ -17,9 +17,8 @@ def minutes(number: float) -> timedelta:
 
 
 def hourly(number: int, minute: str = "0", **values: object) -> list[TaskSpec]:
-    return [
-        make_spec(f"task-{each:02}", schedule=Cron(f"{minute} * * * *"), **values) for each in range(number)
-    ]
+    schedule = Cron(f"{minute} * * * *")
+    return [make_spec(f"at-{minute}-{each:02}", schedule=schedule, **values) for each in range(number)]
 
 
 def test_the_shortest_interval_is_found_in_lists_and_around_clock_changes() -> None:
