@@ -26,7 +26,7 @@ COMMANDS = {
     "list": "List the tasks.",
     "show": "Show one task, whole.",
     "next": "Show the coming fires.",
-    "explain": "Show where each value of a task comes from.",
+    "explain": "Show where each value of a task comes from, and what it means.",
     "run": "Run tasks now.",
     "pause": "Stop tasks until they are resumed.",
     "resume": "End the pause of tasks.",

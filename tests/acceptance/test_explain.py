@@ -1,5 +1,6 @@
 """`taskcfg explain`: the resolved task, each value with where it came from; offline."""
 
+import re
 from typing import Any
 
 import pytest
@@ -75,10 +76,13 @@ def test_schedule_and_policies_are_in_words_with_the_next_three_fires(explained:
     assert document["schedule"] == {
         "words": "at 02:00 on Monday to Friday, Europe/Berlin",
         "timezone": "Europe/Berlin",
+        "clock_policy": [
+            "a time that clocks skip fires right after, once; one shown twice fires once, the first time",
+        ],
     }
     assert document["policies"] == {
         "overlap": "a fire is skipped while an earlier one is live",
-        "missed": "of missed fires the latest is made up for",
+        "missed": "of missed fires the latest is made up for, if it is at most 1d old",
         "failure": "tried again up to 2 times, after 30s",
         "timeout": "stopped after 10m, which counts as a failure",
         "expiry": "none: it is started however late",
@@ -96,7 +100,7 @@ def test_the_same_as_text(explained: Project) -> None:
     assert cells["params.url"][:2] == ['"https://example.org/"', "tasks.d/team/a.yaml:9"]
     assert cells["params.timeout"] == ["30", "type", "`http`"]
     assert cells["catch_up"] == ['"latest"', "default"]
-    assert "schedule     at 02:00 on Monday to Friday, Europe/Berlin" in lines
+    assert "schedule       at 02:00 on Monday to Friday, Europe/Berlin" in lines
 
 
 def test_it_looks_in_the_files_given_and_names_what_is_not_there(explained: Project) -> None:
@@ -119,3 +123,48 @@ def test_a_broken_task_shows_its_problems_and_another_ones_do_not_hide_it(explai
     assert "1 problem in other tasks of these files" in fine.err
     assert broken.code == 1
     assert "tasks.d/b.yaml:1:9: params.task: missing" in broken.err
+
+
+NIGHTS = """\
+tasks:
+  fixed: {type: http, schedule: {cron: "30 2 * * *"}, timezone: Europe/Berlin, params: {url: "http://a.test"}}
+  often: {type: http, schedule: {cron: "*/15 * * * *"}, timezone: Europe/Berlin, params: {url: "http://a.test"}}
+  plain: {type: http, schedule: {cron: "30 2 * * *"}, params: {url: "http://a.test"}}
+"""
+
+
+def test_the_next_clock_changes_and_what_happens_then(project: Project) -> None:
+    project.write("nights.yaml", NIGHTS)
+
+    text = project.ok("explain", "fixed", "-f", "nights.yaml").out
+    often = project.ok("explain", "often", "-f", "nights.yaml").out
+    plain = project.ok("explain", "plain", "-f", "nights.yaml").out
+
+    day = r"  Sun \d+ (Mar|Oct) \d{4}, clocks"
+    assert re.search(f"{day} go from 02:00 to 03:00: 02:30 does not exist; fires at 03:00\n", text)
+    assert re.search(f"{day} go back from 03:00 to 02:00: 02:30 comes twice; fires once, the first\n", text)
+    assert "clock changes  a time that clocks skip fires right after, once; one shown twice" in text
+    assert "4 times from 02:00 to 02:45 come twice; 4 fires more that day" in often
+    assert "next clock changes" not in plain
+
+
+def test_the_next_clock_changes_as_json(project: Project) -> None:
+    project.write("nights.yaml", NIGHTS)
+
+    changes = project.ok("explain", "fixed", "-f", "nights.yaml", "-o", "json").json["clock_changes"]
+
+    forward = next(change for change in changes if change["shift"] == 3600)
+    assert set(forward) == {"timezone", "at", "from", "to", "shift", "words", "effects"}
+    assert forward["timezone"] == "Europe/Berlin"
+    assert (forward["at"][10:], forward["from"][10:], forward["to"][10:]) == (
+        "T01:00:00Z", "T02:00:00+01:00", "T03:00:00+02:00",
+    )  # fmt: skip
+    assert forward["effects"] == [
+        {
+            "schedule": "30 2 * * * (Europe/Berlin)",
+            "times": 1,
+            "fires": 1,
+            "words": "02:30 does not exist; fires at 03:00",
+        }
+    ]
+    assert {change["shift"] for change in changes} == {3600, -3600}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @options.general
 @click.pass_obj
 def command(invocation: Invocation, name: str, files: tuple[Path, ...]) -> None:
-    """Show where each value of a task comes from.
+    """Show where each value of a task comes from, and what it means.
 
     Reads the task files, and no database: `taskcfg show` shows the live task.
     """
@@ -61,8 +61,10 @@ def _print(explained: Explained) -> None:
     for line in table(["FIELD", "VALUE", "FROM"], rows):
         click.echo(printable(line))
     click.echo("")
-    for line in pairs([("schedule", explained.schedule), *explained.policies.items(), *_fires(explained)]):
+    facts = [("schedule", explained.schedule), *_clocks(explained), *explained.policies.items()]
+    for line in pairs([*facts, *_fires(explained)]):
         click.echo(printable(line))
+    _print_changes(explained)
 
 
 def _row(value: Value, type_name: str) -> Iterator[str]:
@@ -76,6 +78,27 @@ def _row(value: Value, type_name: str) -> Iterator[str]:
         return
     place = f"{value.said.position.file}:{value.said.position.line}"
     yield f"{place}  {value.said.reference}" if value.said.reference else place
+
+
+def _clocks(explained: Explained) -> Iterator[tuple[str, str]]:
+    for number, words in enumerate(explained.clocks):
+        yield "clock changes" if number == 0 else "", words
+
+
+def _print_changes(explained: Explained) -> None:
+    from taskcfg.spec.schedule import parts_of
+    from taskcfg_cli.render.table import printable
+
+    if not explained.clock_changes:
+        return
+    several = len(parts_of(explained.spec.schedule)) > 1
+    zones = {day.change.zone.key for day in explained.clock_changes}
+    click.echo("\nnext clock changes")
+    for day in explained.clock_changes:
+        where = f" in {day.change.zone.key}" if len(zones) > 1 else ""
+        said = [f"{effect.schedule}: {effect.words}" if several else effect.words for effect in day.effects]
+        for words in said or ["no fire is affected"]:
+            click.echo(printable(f"  {day.heading}{where}: {words}"))
 
 
 def _fires(explained: Explained) -> Iterator[tuple[str, str]]:

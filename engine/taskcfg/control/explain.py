@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,17 @@ from taskcfg.settings import Settings
 from taskcfg.source.layers import Origin
 from taskcfg.source.loader import Loaded, load_files, load_folder
 from taskcfg.source.origins import Said, who_says
+from taskcfg.spec.clock_effects import ChangeDay, Effect, change_days
+from taskcfg.spec.duration import seconds
+from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.task import TaskSpec
-from taskcfg.spec.words import policy_words, schedule_words
+from taskcfg.spec.words import clock_words, policy_words, schedule_words
 from taskcfg.types.registry import TaskType, types_of
 
 FIRES = 3
+
+CLOCK_CHANGES_WITHIN = timedelta(days=396)
+"""13 months: every change of a year at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,16 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A task, resolved. `problems` are those of other tasks in the same files."""
+    """A task, resolved. `problems` are those of other tasks in the same files.
+
+    `clocks` says what the schedule does where clocks change, and `clock_changes` are the next ones.
+    """
 
     spec: TaskSpec
     values: tuple[Value, ...]
     schedule: str
+    clocks: tuple[str, ...]
+    clock_changes: tuple[ChangeDay, ...]
     policies: dict[str, str]
     fires: tuple[ComingFire, ...]
     problems: tuple[Problem, ...]
@@ -65,7 +76,12 @@ class Explained:
             "file": position.file if position else None,
             "line": position.line if position else None,
             "values": [value.document() for value in self.values],
-            "schedule": {"words": self.schedule, "timezone": self.spec.timezone},
+            "schedule": {
+                "words": self.schedule,
+                "timezone": self.spec.timezone,
+                "clock_policy": list(self.clocks),
+            },
+            "clock_changes": [_change_document(day) for day in self.clock_changes],
             "policies": dict(self.policies),
             "fires": [fire.document() for fire in self.fires],
         }
@@ -99,8 +115,39 @@ def explain(settings: Settings, name: str, now: datetime, files: Sequence[Path] 
         for field, value in flattened(spec.document()).items()
     )
     fires = coming_fires([spec], now, None, FIRES).fires
-    words = schedule_words(spec.schedule, spec.timezone)
-    return Explained(spec, values, words, policy_words(spec.policy), fires, tuple(errors))
+    return Explained(
+        spec,
+        values,
+        schedule_words(spec.schedule, spec.timezone),
+        clock_words(spec.schedule, spec.timezone),
+        tuple(change_days(spec.schedule, spec.timezone, now, now + CLOCK_CHANGES_WITHIN)),
+        policy_words(spec.policy),
+        fires,
+        tuple(errors),
+    )
+
+
+def _change_document(day: ChangeDay) -> dict[str, Any]:
+    change = day.change
+    before, after = (change.at.astimezone(timezone(offset)) for offset in (change.before, change.after))
+    return {
+        "timezone": change.zone.key,
+        "at": rfc3339(change.at),
+        "from": before.isoformat(),
+        "to": after.isoformat(),
+        "shift": seconds(change.shift),
+        "words": day.heading,
+        "effects": [_effect_document(effect) for effect in day.effects],
+    }
+
+
+def _effect_document(effect: Effect) -> dict[str, Any]:
+    return {
+        "schedule": effect.schedule,
+        "times": effect.times,
+        "fires": effect.fires,
+        "words": effect.words,
+    }
 
 
 def _nearest(said: Mapping[str, Said], field: str) -> Said | None:
