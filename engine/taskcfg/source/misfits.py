@@ -1,13 +1,17 @@
-"""What a type finds wrong with a whole task, reported where it stands in the file."""
+"""What is wrong with a whole task, though each of its fields can be read, reported where it stands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.source.findings import TaskFindings
 from taskcfg.source.nodes import Entries, entries_of
+from taskcfg.spec.duration import duration_text
+from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.times.shortest import shortest_interval
 from taskcfg.types.registry import Misfit
 
 
@@ -16,6 +20,22 @@ def report_misfits(misfits: Iterable[Misfit], entries: Entries, findings: TaskFi
     for misfit in misfits:
         place = _place(misfit.path, entries, findings)
         findings.add(misfit.field, place, misfit.message, misfit.hint, misfit.severity)
+
+
+def report_wide_jitter(spec: TaskSpec, now: datetime, entries: Entries, findings: TaskFindings) -> None:
+    """Report a jitter that could put a fire behind the next one."""
+    if not spec.policy.jitter:
+        return
+    shortest = shortest_interval(spec.schedule, spec.timezone, now)
+    if shortest is None or spec.policy.jitter < shortest:
+        return
+    jitter, interval = duration_text(spec.policy.jitter), duration_text(shortest)
+    findings.add(
+        "jitter",
+        _place(("jitter",), entries, findings),
+        f"`{jitter}` is not shorter than the smallest interval of the schedule, {interval}",
+        f"write less than `{interval}`",
+    )
 
 
 def _place(path: tuple[str | int, ...], entries: Entries, findings: TaskFindings) -> Node:

@@ -11,13 +11,13 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from taskcfg.problems import Position, Problem, Severity
 from taskcfg.source.findings import Findings, TaskFindings, did_you_mean
 from taskcfg.source.layers import NOTHING, Layer, Origin, lay, merged
-from taskcfg.source.misfits import report_misfits
+from taskcfg.source.misfits import report_misfits, report_wide_jitter
 from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
 from taskcfg.source.parameters import read_params
 from taskcfg.source.references import References
 from taskcfg.source.schedules import read_schedule
 from taskcfg.source.yaml_reader import read_yaml
-from taskcfg.spec.fields import InvalidValue, task_name
+from taskcfg.spec.fields import POLICY_FIELDS, InvalidValue, task_name
 from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.shown import LATER, shown
@@ -29,8 +29,6 @@ from taskcfg.types.registry import Registry, TaskType
 TOP_LEVEL = ("tasks", "defaults")
 OWN = "x-"
 """How the top-level keys begin that are the user's own."""
-
-_POLICY = ("timeout", "overlap", "catch_up", "expires", "delivery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +219,7 @@ class _DocumentReader:
             params = read_params(task_type, place, node, findings)
         if task_type is None or schedule is None or params is None or findings.failed or layer.failed:
             return None, layer
-        rules = {name: scalars.pop(name) for name in _POLICY if name in scalars}
+        rules = {name: scalars.pop(name) for name in POLICY_FIELDS if name in scalars}
         spec = TaskSpec(
             name=findings.task or "",
             type=task_type.name,
@@ -232,6 +230,7 @@ class _DocumentReader:
             position=self._findings.position(findings.name),
             **{"queue": task_type.queue, "priority": task_type.priority, **scalars},
         )
+        report_wide_jitter(spec, self._reading.now, entries, findings)
         report_misfits(self._reading.registry.misfits(spec), entries, findings)
         return None if findings.failed else spec, layer
 

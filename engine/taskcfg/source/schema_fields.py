@@ -17,7 +17,7 @@ from taskcfg.spec.fields import (
     LONGEST_RUNBOOK,
     MOST_ATTEMPTS,
 )
-from taskcfg.spec.policy import Backoff, Delivery
+from taskcfg.spec.policy import Backoff, CatchUp, Delivery
 from taskcfg.spec.task import LONGEST_NAME
 from taskcfg.types.params_schema import DURATION
 
@@ -187,11 +187,13 @@ FIELDS: Mapping[str, JsonSchema] = {
     "timeout": _duration("An attempt is stopped after it and recorded `timed_out` (default: the type's).", 1),
     "retry": RETRY,
     "overlap": _one_of("What a fire does while an earlier one is live (default skip).", "skip", "allow"),
-    "catch_up": _one_of("Which missed fires are made up for (default latest).", "none", "latest"),
+    "catch_up": _one_of("Which missed fires are made up for (default latest).", *CatchUp),
+    "catch_up_window": _duration("How far back a missed fire still counts (default 1d)."),
     "expires": _duration("A fire not started this long after its time is dropped (default never).", 1),
     "delivery": _one_of(
         "Whether a dispatch whose worker is provably dead is dispatched again (default at_least_once).",
         *Delivery,
     ),
+    "jitter": _duration("Fires are spread over this long after their time (default 0s)."),
 }
 """All fields of a task but `type`."""

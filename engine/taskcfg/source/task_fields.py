@@ -14,6 +14,7 @@ from taskcfg.source.schedules import KINDS
 from taskcfg.spec.fields import (
     LATER_FIELDS,
     MOST_LABELS,
+    POLICY_FIELDS,
     RETRY_FIELDS,
     SCALAR_FIELDS,
     TEXT_FIELDS,
@@ -42,7 +43,7 @@ _CLEARED: dict[str, Any] = {
     "timezone": "UTC",
     "queue": None,
     "priority": DEFAULT_PRIORITY,
-    **{name: getattr(Policy(), name) for name in ("timeout", "overlap", "catch_up", "expires", "delivery")},
+    **{name: getattr(Policy(), name) for name in POLICY_FIELDS},
 }
 """What an explicit empty value means: not inherited, but taskcfg's own default."""
 

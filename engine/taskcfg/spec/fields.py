@@ -219,18 +219,23 @@ SCALAR_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "priority": lambda value: whole_number(value, 0, 9),
     "timeout": lasting,
     "overlap": overlap,
-    "catch_up": lambda value: CatchUp(choice(value, ("none", "latest"), later=("all",))),
+    "catch_up": lambda value: CatchUp(choice(value, tuple(CatchUp))),
+    "catch_up_window": duration,
     "expires": lasting,
     "delivery": lambda value: Delivery(choice(value, tuple(Delivery))),
+    "jitter": duration,
 }
 """Fields read on their own; `type`, `schedule`, `params`, `retry` and `labels` have readers of their own."""
 
 TEXT_FIELDS = ("description", "owner", "runbook", "timezone", "queue")
 """Those that are text, also where it spells a number."""
 
-LATER_FIELDS = (
-    "jitter", "catch_up_window", "protect", "renamed_from", "expect_success_within",
+POLICY_FIELDS = (
+    "timeout", "overlap", "catch_up", "catch_up_window", "expires", "delivery", "jitter",
 )  # fmt: skip
+"""Those of them that make up a task's `Policy`."""
+
+LATER_FIELDS = ("protect", "renamed_from", "expect_success_within")
 
 
 def task_name(value: str) -> str:

@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 from taskcfg.errors import InvalidType
 from taskcfg.problems import Severity
 from taskcfg.settings import Settings
-from taskcfg.spec.fields import RETRY_FIELDS, SCALAR_FIELDS, InvalidValue, checked_retry, retry_field
+from taskcfg.spec.fields import (
+    POLICY_FIELDS,
+    RETRY_FIELDS,
+    SCALAR_FIELDS,
+    InvalidValue,
+    checked_retry,
+    retry_field,
+)
 from taskcfg.spec.policy import Policy, Retry
 from taskcfg.spec.shown import shown
 from taskcfg.spec.task import DEFAULT_PRIORITY, TaskSpec
@@ -145,7 +152,8 @@ def task_type(name: str, *, check: Check | None = None, **defaults: Any) -> Call
 
     The function takes `params`, annotated with a subclass of `Params`, and if it likes `fire`,
     a `Fire`; it stays callable. *defaults* are those of its tasks, written as in a task file:
-    `queue`, `priority`, `timeout`, `retry`, `overlap`, `catch_up`, `expires`, `delivery`.
+    `queue`, `priority`, `timeout`, `retry`, `overlap`, `catch_up`, `catch_up_window`, `expires`,
+    `delivery`, `jitter`.
     *check* looks at each whole task when its file is read. Raises InvalidType, naming the place,
     when the function or a default cannot be used.
     """
@@ -257,5 +265,5 @@ def _checked(label: str, name: str, read: Callable[..., Any], *arguments: Any) -
         raise InvalidType(f"{label}: {name}: {error}", hint=error.hint) from error
 
 
-_DEFAULTS = ("queue", "priority", "timeout", "overlap", "catch_up", "expires", "delivery")
+_DEFAULTS = ("queue", "priority", *POLICY_FIELDS)
 _DEFAULTS_HINT = f"it can have {', '.join(f'`{name}`' for name in (*_DEFAULTS, 'retry'))}"

@@ -1,50 +1,99 @@
-"""How close together the nominal times of a schedule come."""
+"""How close together a schedule's nominal times come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
-from taskcfg.spec.schedule import Every, Qualified, Schedule, parts_of, rule_of
+from taskcfg.spec.schedule import EPOCH, At, Every, Part, Qualified, Schedule, parts_of
 from taskcfg.spec.times.offsets import offsets_of
-from taskcfg.spec.times.timetable import timetable
+from taskcfg.spec.times.timetable import Timetable, timetable
 from taskcfg.spec.times.zones import zone_named
 
-WITHIN = timedelta(days=396)
-"""So far ahead clock changes are looked at: 13 months, every change of a year at least."""
+WALKED = 500
+"""So many nominal times of a year are looked at: of one schedule, or of those in a list together."""
 
-_LOOKED_AT = 400
-_AROUND = timedelta(hours=26)
+WITHIN = timedelta(days=396)
+"""So far ahead they are looked at: 13 months, which hold every clock change of a year."""
+
+_BEFORE_CHANGE, _AFTER_CHANGE = 2, 4
+_LOOKS = 3
+"""How often the timetables are asked about each time of one schedule in a list."""
+
+_SECOND = timedelta(seconds=1)
 
 
 @lru_cache(maxsize=4096)
-def shortest_interval(schedule: Schedule, zone: str, start: datetime) -> timedelta | None:
-    """Return the shortest interval between nominal times from *start* on, None where there are not two.
+def shortest_interval(schedule: Schedule, zone: str, now: datetime) -> timedelta | None:
+    """Return the shortest time from one nominal time to the next after *now*, None when fewer than two come.
 
-    The first few hundred are looked at, and those around the clock changes of the next 13 months.
+    Exact for intervals and lists of instants. Of all others the next `WALKED` within 13 months count,
+    and those around each clock change of that time, which brings two together that are else apart; in a
+    list of schedules, those of each with what comes before and after them. Raises ValueError as
+    `timetable` does.
     """
     parts = parts_of(schedule)
-    if len(parts) == 1 and isinstance(rule := rule_of(parts[0]), Every):
-        return rule.interval
-    found = [_shortest(schedule, zone, start, start + WITHIN)]
-    for change in _clock_changes(schedule, zone, start):
-        found.append(_shortest(schedule, zone, change - _AROUND, change + _AROUND))
+    only = parts[0] if len(parts) == 1 else None
+    if isinstance(only, Every):
+        return only.interval
+    table = timetable(schedule, zone)
+    if isinstance(only, At):
+        return _shortest(only.instants)
+    if only is not None:
+        found = [_shortest(_walked(table, now, WALKED))]
+    else:
+        most = WALKED // max(_LOOKS * len(parts), 1)
+        found = [
+            _shortest(_near(table, instant))
+            for part in parts
+            for instant in _walked(timetable(part, zone), now, most)
+        ]
+    found += (_shortest(_around(table, change)) for change in _clock_changes(parts, zone, now))
     return min((each for each in found if each is not None), default=None)
 
 
-def _shortest(schedule: Schedule, zone: str, start: datetime, end: datetime) -> timedelta | None:
-    times = timetable(schedule, zone).between(start, end, _LOOKED_AT)
-    return min((later.at - earlier.at for earlier, later in pairwise(times)), default=None)
+def _shortest(instants: Iterable[datetime]) -> timedelta | None:
+    return min((later - earlier for earlier, later in pairwise(instants)), default=None)
 
 
-def _clock_changes(schedule: Schedule, zone: str, start: datetime) -> Iterator[datetime]:
-    zones = {part.timezone or zone if isinstance(part, Qualified) else zone for part in parts_of(schedule)}
-    first = int(start.timestamp())
+def _walked(table: Timetable, now: datetime, most: int) -> Iterator[datetime]:
+    """Yield the next nominal times: two at least, and as many more as the year has, up to *most*."""
+    found, number = table.next_after(now), 0
+    while found is not None and number < max(most, 2) and (number < 2 or found.at <= now + WITHIN):
+        yield found.at
+        number += 1
+        found = table.next_after(found.at)
+
+
+def _near(table: Timetable, instant: datetime) -> list[datetime]:
+    """Return *instant*, itself a nominal time, with the one before it and the one after it."""
+    before, after = table.previous_before(instant), table.next_after(instant)
+    return [each for each in (before and before.at, instant, after and after.at) if each is not None]
+
+
+def _around(table: Timetable, change: datetime) -> list[datetime]:
+    before: list[datetime] = []
+    found = table.previous_before(change)
+    while found is not None and len(before) < _BEFORE_CHANGE:
+        before.append(found.at)
+        found = table.previous_before(found.at)
+    after: list[datetime] = []
+    found = table.next_after(change - timedelta(microseconds=1))
+    while found is not None and len(after) < _AFTER_CHANGE:
+        after.append(found.at)
+        found = table.next_after(found.at)
+    return [*reversed(before), *after]
+
+
+def _clock_changes(parts: Iterable[Part], zone: str, now: datetime) -> Iterator[datetime]:
+    """Yield when clocks change within 13 months in the zones of *parts*."""
+    zones = {part.timezone or zone if isinstance(part, Qualified) else zone for part in parts}
+    until = (now + WITHIN - EPOCH) // _SECOND
     for name in sorted(zones):
-        for stretch in offsets_of(zone_named(name)).stretches(first):
-            if stretch.start >= first + WITHIN.total_seconds():
+        for stretch in offsets_of(zone_named(name)).stretches((now - EPOCH) // _SECOND):
+            if stretch.start > until:
                 break
-            if stretch.offset != stretch.before and stretch.start >= first:
-                yield datetime.fromtimestamp(stretch.start, UTC)
+            if stretch.before != stretch.offset:
+                yield EPOCH + timedelta(seconds=stretch.start)
