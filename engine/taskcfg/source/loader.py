@@ -17,6 +17,7 @@ from taskcfg.source.layers import NOTHING, Layer
 from taskcfg.source.reading import Declared, Reading, read_defaults, read_file
 from taskcfg.source.references import References
 from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.task_advice import advice_on_pile_up
 from taskcfg.types.registry import Registry
 
 
@@ -204,6 +205,7 @@ class _Gathered:
     def loaded(self) -> Loaded:
         specs = [task.spec for task in self._declared.values() if task.spec is not None]
         traced = self._reading.traced
+        self._warn_of_pile_up(specs)
         return Loaded(
             tuple(sorted(specs, key=lambda spec: spec.name)),
             tuple(sorted(self._problems.values(), key=lambda problem: problem.position)),
@@ -212,6 +214,16 @@ class _Gathered:
             self._digest(),
             self._declared.get(traced) if traced is not None else None,
         )
+
+    def _warn_of_pile_up(self, specs: Sequence[TaskSpec]) -> None:
+        found = advice_on_pile_up(specs)
+        if found is None:
+            return
+        spec, advice = found
+        if spec.position is not None:
+            message, severity = f"{advice.field}: {advice.message}", Severity.WARNING
+            warning = Problem(spec.position, message, advice.hint, spec.name, advice.field, severity=severity)
+            self.add_problems([warning])
 
     def _digest(self) -> str:
         parts = dict(self._contents)

@@ -22,6 +22,7 @@ from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.task_advice import advice_on_timeout
 from taskcfg.spec.times.zones import zone_named
 from taskcfg.types.registry import LATER as LATER_TYPES
 from taskcfg.types.registry import Registry, TaskType
@@ -232,6 +233,9 @@ class _DocumentReader:
         )
         report_wide_jitter(spec, self._reading.now, entries, findings)
         report_misfits(self._reading.registry.misfits(spec), entries, findings)
+        if (advice := advice_on_timeout(spec, self._reading.now)) is not None:
+            place = entries.get("timeout", entries["schedule"])[1]
+            findings.add(advice.field, place, advice.message, advice.hint, Severity.WARNING)
         return None if findings.failed else spec, layer
 
     def _read_type(self, entries: Entries, findings: TaskFindings) -> TaskType | None:
