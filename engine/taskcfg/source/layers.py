@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from yaml.nodes import Node
+
 from taskcfg.source.findings import TaskFindings
+from taskcfg.source.inherited_schedules import inherited
 from taskcfg.source.nodes import Entries, is_null, laid_over
 from taskcfg.source.references import Resolved, secrets_in
-from taskcfg.source.schedules import inherited
 from taskcfg.source.task_fields import read_labels, read_retry, read_scalars
 from taskcfg.spec.policy import Retry
 from taskcfg.types.registry import TaskType
@@ -46,6 +48,14 @@ class Layer:
     failed: bool
     clears_retry: bool
     _retries: dict[Retry, Retry] = field(default_factory=dict)
+
+    def said(self, name: str) -> Iterator[Node]:
+        """Yield what this layer and those below say of a field themselves, the nearest first."""
+        at: Layer | None = self
+        while at is not None:
+            if name in at.own:
+                yield at.own[name][1]
+            at = at.below
 
     def retry_over(self, base: Retry, findings: TaskFindings) -> Retry:
         """Return what all layers say of `retry`, over *base*, the type's own."""
@@ -88,7 +98,7 @@ def merged(own: Entries, below: Layer, findings: TaskFindings) -> Entries:
         if name in own and name in below.entries:
             (key, value), base = own[name], below.entries[name][1]
             if name == "schedule":
-                entries[name] = key, inherited(base, value, findings)
+                entries[name] = key, inherited(below.said("schedule"), value, findings.findings)
             else:
                 entries[name] = key, laid_over(base, value, findings.findings)
     return entries

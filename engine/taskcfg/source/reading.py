@@ -14,6 +14,7 @@ from taskcfg.source.layers import NOTHING, Layer, Origin, lay, merged
 from taskcfg.source.misfits import report_misfits, report_wide_jitter
 from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
 from taskcfg.source.parameters import read_params
+from taskcfg.source.qualifiers import Calendars
 from taskcfg.source.references import References
 from taskcfg.source.schedules import read_schedule
 from taskcfg.source.yaml_reader import read_yaml
@@ -36,13 +37,15 @@ OWN = "x-"
 class Reading:
     """What all files of one load are read with.
 
-    *now* only serves warnings. `traced` names the task whose layer is wanted, if one is.
+    *now* only serves warnings. `calendars` are those that schedules may name; None is one whose file has
+    problems, which are reported elsewhere. `traced` names the task whose layer is wanted, if one is.
     """
 
     registry: Registry
     now: datetime
     references: References = field(default_factory=lambda: References({}))
     traced: str | None = None
+    calendars: Calendars = field(default_factory=dict)
 
     def findings(self, file: str) -> Findings:
         return Findings(file, self.references)
@@ -260,4 +263,5 @@ class _DocumentReader:
             hint = "say when it runs, such as `schedule: {every: 15m}`, or `schedule: manual`"
             findings.add("schedule", entry[1] if entry else findings.name, "missing", hint)
             return None
-        return read_schedule(entry[1], zone_named(zone), self._reading.now, findings)
+        reading = self._reading
+        return read_schedule(entry[1], zone_named(zone), reading.now, findings, reading.calendars)

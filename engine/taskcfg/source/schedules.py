@@ -2,66 +2,95 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.problems import Severity
 from taskcfg.source.findings import TaskFindings, did_you_mean
-from taskcfg.source.nodes import Entries, entries_of, laid_over, value_of
+from taskcfg.source.nodes import Entries, entries_of, value_of
+from taskcfg.source.prospects import Prospect, prospect, why_never
+from taskcfg.source.qualifiers import QUALIFIERS, Calendars, read_qualifiers, read_timezone
+from taskcfg.source.rules import READERS, Place, read_rule
 from taskcfg.spec.duration import duration_text, parse_duration
-from taskcfg.spec.fields import InvalidValue, positive_duration
-from taskcfg.spec.schedule import EPOCH, At, Cron, Every, Manual, Schedule
-from taskcfg.spec.shown import LATER, shown
+from taskcfg.spec.schedule import Manual, Part, Qualified, Schedule, union
+from taskcfg.spec.shown import shown
 from taskcfg.spec.times.cron import read_cron
 from taskcfg.spec.times.cron_terms import InvalidCron
 from taskcfg.spec.times.plain_times import SHORTEST_INTERVAL
+from taskcfg.spec.times.zones import zone_named
 
-KINDS = ("cron", "every", "at")
-_LATER = ("start", "end", "timezone", "dst", "skip_on", "only_on")
-INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
-)
+KINDS = tuple(READERS)
+KEYS = (*KINDS, "anchor", *QUALIFIERS)
+"""All that may stand in the mapping of a schedule."""
+
 _EXAMPLES = 'such as `{cron: "0 3 * * *"}`, `{every: 15m}` or `manual`'
+_ONLY = {"anchor": ("every", "an anchor"), "dst": ("cron", "`dst`")}
 
 
-def read_schedule(node: Node, zone: ZoneInfo, now: datetime, findings: TaskFindings) -> Schedule | None:
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """One schedule that was read, and where what it says stands: a mapping, or one of a list."""
+
+    part: Part
+    prospect: Prospect
+    path: str
+    entries: Entries
+
+
+def read_schedule(
+    node: Node, zone: ZoneInfo, now: datetime, findings: TaskFindings, calendars: Calendars
+) -> Schedule | None:
     """Return the schedule that *node* writes, or None when *findings* got why it is none.
 
-    An instant without offset is in *zone*. *now* only serves to warn of what is over.
+    *zone* is the task's: instants without offset are there. *now* only serves to warn of what is
+    over.
     """
-    if isinstance(node, MappingNode):
-        return _read_mapping(node, zone, now, findings)
     if isinstance(node, SequenceNode):
-        findings.add(
-            "schedule", node, f"a list of schedules is {LATER}", "write one schedule, or several tasks"
-        )
-        return None
-    value = value_of(node, findings.findings)
-    if value == "manual":
-        return Manual()
-    findings.add("schedule", node, f"expected a schedule, found {shown(value)}", _meant(value))
-    return None
-
-
-def inherited(base: Node, own: Node, findings: TaskFindings) -> Node:
-    """Return the schedule *own* over *base*, the default: merged, unless they are of different kinds."""
-    if isinstance(base, MappingNode) and isinstance(own, MappingNode):
-        kinds = [
-            {kind for kind in KINDS if kind in entries_of(node, findings.findings)} for node in (base, own)
+        elements = [
+            _read_element(item, f"schedule[{number}]", zone, now, findings, calendars)
+            for number, item in enumerate(node.value)
         ]
-        if not kinds[1] or kinds[0] == kinds[1]:
-            return laid_over(base, own, findings.findings)
-    return own
+        if not elements:
+            findings.add("schedule", node, "an empty list names no schedule", f"write one, {_EXAMPLES}")
+    elif isinstance(node, MappingNode):
+        elements = [_read_element(node, "schedule", zone, now, findings, calendars)]
+    else:
+        value = value_of(node, findings.findings)
+        if value == "manual":
+            return Manual()
+        findings.add("schedule", node, f"expected a schedule, found {shown(value)}", _meant(value))
+        return None
+    read = [element for element in elements if element is not None]
+    if not read or len(read) < len(elements):
+        return None
+    if all(element.prospect is Prospect.OVER for element in read):
+        _warn_of_end(node, read, findings)
+    return union(element.part for element in read)
+
+
+def _warn_of_end(node: Node, elements: Sequence[_Element], findings: TaskFindings) -> None:
+    field, place = "schedule", node
+    if isinstance(node, MappingNode):
+        entries = elements[0].entries
+        name = next(name for name in ("at", "end", "only_on", "skip_on", "cron", "every") if name in entries)
+        field, place = f"schedule.{name}", entries[name][1]
+    findings.add(
+        field,
+        place,
+        "is over: it will not fire any more",
+        "remove the task, or give it a new time",
+        severity=Severity.WARNING,
+    )
 
 
 def _meant(value: Any) -> str:
     """Return what to write in place of a *value* that stands alone: what is not refused in its turn."""
-    if isinstance(value, str) and (len(value.split()) == 5 or value.startswith("@")):
+    if isinstance(value, str) and (len(value.split()) in (5, 6) or value.startswith("@")):
         try:
             return f'write `{{cron: "{read_cron(value).text}"}}`'
         except InvalidCron:
@@ -75,131 +104,56 @@ def _meant(value: Any) -> str:
     return f"write `{{every: {duration_text(interval)}}}`"
 
 
-def _read_mapping(
-    node: MappingNode, zone: ZoneInfo, now: datetime, findings: TaskFindings
-) -> Schedule | None:
-    entries = entries_of(node, findings.findings)
-    usable = _check_keys(node, entries, findings)
-    kind = next((kind for kind in KINDS if kind in entries), None)
-    if not usable or kind is None:
+def _read_element(
+    node: Node, path: str, zone: ZoneInfo, now: datetime, findings: TaskFindings, calendars: Calendars
+) -> _Element | None:
+    if not isinstance(node, MappingNode):
+        _report_no_mapping(node, path, findings)
         return None
-    value = entries[kind][1]
-    match kind:
-        case "cron":
-            return _read_cron(value, findings)
-        case "every":
-            return _read_every(value, entries, zone, findings)
-        case _:
-            return _read_at(value, zone, now, findings)
+    entries = entries_of(node, findings.findings)
+    failed_before, findings.failed = findings.failed, False
+    kind = _kind_of(node, entries, path, findings)
+    timezone = read_timezone(entries, path, findings)
+    place = Place(path, zone_named(timezone) if timezone else zone, findings)
+    beside = read_qualifiers(entries, timezone, calendars, place)
+    rule = read_rule(kind, entries, place) if kind else None
+    failed, findings.failed = findings.failed, findings.failed or failed_before
+    if failed or rule is None:
+        return None
+    part = beside.beside(rule)
+    expected = prospect(part, zone.key, now)
+    if expected is Prospect.NEVER and isinstance(part, Qualified):
+        name, reason = why_never(part, zone.key)
+        place.add(name, entries[name][1], reason, "mend the schedule, or remove it")
+        return None
+    return _Element(part, expected, path, entries)
 
 
-def _check_keys(node: Node, entries: Entries, findings: TaskFindings) -> bool:
-    """Report the keys that cannot stand there; say whether what is left is one schedule."""
+def _report_no_mapping(node: Node, path: str, findings: TaskFindings) -> None:
+    value = value_of(node, findings.findings)
+    if value == "manual":
+        hint = "remove it; a task can always be run by hand"
+        findings.add(path, node, "`manual` cannot stand in a list", hint)
+        return
+    hint = "one list holds them all" if isinstance(value, list) else _meant(value)
+    findings.add(path, node, f"expected a schedule, found {shown(value)}", hint)
+
+
+def _kind_of(node: Node, entries: Entries, path: str, findings: TaskFindings) -> str | None:
+    """Report the keys that cannot stand there; return the kind, where what is left is one schedule."""
     kinds = [name for name in entries if name in KINDS]
     for name, (key, _) in entries.items():
-        field = f"schedule.{name}"
-        if name in _LATER:
-            findings.add(field, key, LATER, "remove it; it comes with a later version")
-        elif name == "anchor" and kinds and "every" not in kinds:
-            findings.add(field, key, f"only `every` has an anchor, not `{kinds[0]}`", "remove it")
+        kind, words = _ONLY.get(name, (None, ""))
+        if kind is not None and kinds and kind not in kinds:
+            findings.add(f"{path}.{name}", key, f"only `{kind}` has {words}, not `{kinds[0]}`", "remove it")
         elif name == "manual":
-            findings.add(field, key, "`manual` stands alone", "write `schedule: manual`")
-        elif name not in (*KINDS, "anchor"):
-            findings.add(field, key, "unknown field", did_you_mean(name, (*KINDS, "anchor")))
+            findings.add(f"{path}.{name}", key, "`manual` stands alone", "write `schedule: manual`")
+        elif name not in KEYS:
+            findings.add(f"{path}.{name}", key, "unknown field", did_you_mean(name, KEYS))
     if len(kinds) > 1:
         words = " and ".join(f"`{kind}`" for kind in kinds)
-        findings.add("schedule", entries[kinds[1]][0], f"{words} cannot stand together", "keep one of them")
-    elif not kinds and not any(name == "manual" for name in entries):
-        findings.add("schedule", node, "has none of `cron`, `every` and `at`", f"write one, {_EXAMPLES}")
-    return len(kinds) == 1
-
-
-def _read_cron(node: Node, findings: TaskFindings) -> Cron | None:
-    if isinstance(node, MappingNode):
-        findings.add(
-            "schedule.cron", node, f"the form with named fields is {LATER}", 'write five fields: "0 3 * * *"'
-        )
-        return None
-    value = value_of(node, findings.findings)
-    if not isinstance(value, str):
-        hint = 'write them in quotes, such as "0 3 * * *"'
-        findings.add("schedule.cron", node, f"expected five fields of text, found {shown(value)}", hint)
-        return None
-    try:
-        return Cron(read_cron(value).text)
-    except InvalidCron as error:
-        findings.add("schedule.cron", node, str(error), error.hint)
-        return None
-
-
-def _read_every(node: Node, entries: Entries, zone: ZoneInfo, findings: TaskFindings) -> Every | None:
-    anchor: datetime | None = EPOCH
-    if "anchor" in entries:
-        anchor = _read_instant(entries["anchor"][1], zone, "schedule.anchor", findings)
-    interval = _read_interval(node, findings)
-    return Every(interval, anchor) if interval and anchor else None
-
-
-def _read_interval(node: Node, findings: TaskFindings) -> timedelta | None:
-    value = value_of(node, findings.findings)
-    try:
-        interval = positive_duration(value)
-    except InvalidValue as error:
-        findings.add("schedule.every", node, str(error), error.hint)
-        return None
-    if interval < SHORTEST_INTERVAL:
-        findings.add("schedule.every", node, f"{shown(value)} is shorter than 1s, the shortest interval")
-        return None
-    return interval
-
-
-def _read_at(node: Node, zone: ZoneInfo, now: datetime, findings: TaskFindings) -> At | None:
-    items = node.value if isinstance(node, SequenceNode) else [node]
-    if not items:
-        findings.add("schedule.at", node, "names no instant", "write one, or `schedule: manual`")
-        return None
-    instants = [_read_instant(item, zone, "schedule.at", findings) for item in items]
-    found = sorted({instant for instant in instants if instant is not None})
-    if None in instants:
-        return None
-    if found[-1] < now:
-        findings.add(
-            "schedule.at",
-            node,
-            "is over: it will not fire any more",
-            "remove the task, or give it a new time",
-            severity=Severity.WARNING,
-        )
-    return At(tuple(found))
-
-
-def _read_instant(node: Node, zone: ZoneInfo, field: str, findings: TaskFindings) -> datetime | None:
-    value = node.value if isinstance(node, ScalarNode) else value_of(node, findings.findings)
-    try:
-        if not isinstance(value, str) or not INSTANT.fullmatch(value):
-            raise ValueError("not of the form")
-        return _in_utc(datetime.fromisoformat(value.upper()), zone)
-    except (ValueError, OverflowError):
-        findings.add(
-            field,
-            node,
-            f"expected an instant, found {shown(value)}",
-            "write it as `2026-12-24T18:00:00+01:00`; without an offset it is in the task's zone",
-        )
-        return None
-
-
-def _in_utc(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Return *instant* in UTC. A local time that a clock change leaves out is the first one after the gap."""
-    if instant.tzinfo is not None:
-        return instant.astimezone(UTC)
-    return _local_in_utc(instant, zone)
-
-
-@lru_cache(maxsize=1024)
-def _local_in_utc(local: datetime, zone: ZoneInfo) -> datetime:
-    while True:
-        instant = local.replace(tzinfo=zone).astimezone(UTC)
-        if instant.astimezone(zone).replace(tzinfo=None) == local:
-            return instant
-        local = local.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        hint = "keep one of them, or write a list of schedules"
+        findings.add(path, entries[kinds[1]][0], f"{words} cannot stand together", hint)
+    elif not kinds and "manual" not in entries:
+        findings.add(path, node, "has none of `cron`, `every` and `at`", f"write one, {_EXAMPLES}")
+    return kinds[0] if len(kinds) == 1 else None

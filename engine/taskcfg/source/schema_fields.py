@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taskcfg.source.schedules import INSTANT
+from taskcfg.source.instants import INSTANT
 from taskcfg.spec.fields import (
     LONGEST_LABEL,
     LONGEST_LINE,

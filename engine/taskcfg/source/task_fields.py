@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import available_timezones
 
 from yaml.nodes import MappingNode, Node
 
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, field_value, is_null, value_of
 from taskcfg.source.schedules import KINDS
+from taskcfg.source.zones import zone_hint
 from taskcfg.spec.fields import (
     LATER_FIELDS,
     MOST_LABELS,
@@ -27,7 +27,6 @@ from taskcfg.spec.fields import (
 from taskcfg.spec.policy import Policy, Retry
 from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import DEFAULT_PRIORITY
-from taskcfg.spec.times.zones import may_be_zone
 from taskcfg.types.registry import TaskType
 
 OWN_FIELDS = ("type", "schedule", "params", "retry", "labels")
@@ -63,7 +62,7 @@ def read_scalars(entries: Entries, task_type: TaskType | None, findings: TaskFin
             try:
                 values[name] = read(value)
             except InvalidValue as error:
-                hint = _zone_hint(value) if name == "timezone" else None
+                hint = zone_hint(value) if name == "timezone" else None
                 findings.add(name, node, str(error), hint or error.hint)
     return values
 
@@ -148,11 +147,3 @@ def _report_unknown(name: str, key: Node, task_type: TaskType | None, findings: 
     elif task_type is not None and name in task_type.params_model.model_fields:
         hint = f"it belongs under `params` of type `{task_type.name}`"
     findings.add(name, key, "unknown field", hint)
-
-
-def _zone_hint(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    zones = {zone for zone in available_timezones() if may_be_zone(zone)} - {value}
-    same = next((zone for zone in sorted(zones) if zone.lower() == value.lower()), None)
-    return f"did you mean `{same}`?" if same else did_you_mean(value, zones)
