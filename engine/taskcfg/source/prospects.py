@@ -50,4 +50,6 @@ def why_never(part: Qualified, zone: str) -> tuple[str, str]:
         return "end", f"nothing fires before {end}{kept}"
     if start:
         return "start", f"nothing fires from {start} on{kept}"
-    return (given[-1] if given else "cron"), f"nothing ever fires{kept}"
+    if given:
+        return given[-1], f"nothing ever fires{kept}"
+    return "dst", "nothing ever fires: clocks skip the only time that it names"

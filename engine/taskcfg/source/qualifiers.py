@@ -70,7 +70,10 @@ def read_qualifiers(entries: Entries, timezone: str | None, calendars: Calendars
     if start is not None and end is not None and start >= end:
         first = start.astimezone(place.zone).isoformat()
         place.add(
-            "end", entries["end"][1], f"is not after `start`, {first}", "`end` is the first instant without"
+            "end",
+            entries["end"][1],
+            f"is not after `start`, {first}",
+            "it is the first instant that is left out",
         )
     skip_on, only_on = (_read_calendars(name, entries, calendars, place) for name in ("skip_on", "only_on"))
     dst = _read_dst(entries["dst"][1], place) if _is_given("dst", entries) else Dst()
