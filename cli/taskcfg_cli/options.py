@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -164,6 +165,36 @@ def _selectors(required: bool, states: bool) -> list[Callable[[Any], Any]]:
             )
         )
     return given
+
+
+def span(start: str) -> Callable[[F], F]:
+    """Add `--from` (without it: *start*) and `--to`."""
+    first = click.option(
+        "--from",
+        "start",
+        type=InstantValue(sign=1),
+        metavar="INSTANT",
+        help=f"Inclusive (default: {start}).",
+    )
+    return lambda command: first(_until(command))
+
+
+def _until(command: F) -> F:
+    return click.option("--to", "end", type=InstantValue(sign=1), metavar="INSTANT", help="Exclusive.")(
+        command
+    )
+
+
+def task_files(command: F) -> F:
+    """Add `-f FILE`."""
+    return click.option(
+        "-f",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The tasks of this file, without a database.",
+    )(command)
 
 
 def missed(when: str, *, default: str | None = None) -> Callable[[F], F]:

@@ -6,6 +6,8 @@ import pytest
 
 from taskcfg.control.coming import coming_fires
 from taskcfg.errors import TaskcfgError
+from taskcfg.spec.pause import Pause
+from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import At, Cron, Every, Manual
 from taskcfg.testing import make_spec
 
@@ -62,14 +64,19 @@ def test_the_local_time_is_that_of_the_tasks_zone_on_each_side_of_a_clock_change
                 "nominal_at": "2026-10-24T08:30:00Z",
                 "fire_at": "2026-10-24T08:30:00Z",
                 "local": "2026-10-24T09:30:00+01:00",
+                "note": None,
+                "paused": False,
             },
             {
                 "task": "nightly",
                 "nominal_at": "2026-10-25T09:30:00Z",
                 "fire_at": "2026-10-25T09:30:00Z",
                 "local": "2026-10-25T09:30:00+00:00",
+                "note": "clocks have gone back by 1h",
+                "paused": False,
             },
         ],
+        "paused": [],
     }
 
 
@@ -80,3 +87,30 @@ def test_a_window_with_too_many_fires_is_refused_not_cut_off(monkeypatch: pytest
     with pytest.raises(TaskcfgError, match="more than 100 fires"):
         coming_fires(specs, START, START + HOUR, None)
     assert len(coming_fires(specs, START, START + HOUR, 60).fires) == 61
+
+
+def test_jitter_decides_what_is_in_the_window() -> None:
+    spec = make_spec(policy=Policy(jitter=HOUR / 2))
+
+    fires = coming_fires([spec], START, START + 5 * HOUR, None).fires
+    late = fires[0].fire_at + timedelta(seconds=1)
+
+    assert all(timedelta(0) <= fire.fire_at - fire.nominal_at < HOUR / 2 for fire in fires)
+    assert len({fire.fire_at - fire.nominal_at for fire in fires}) == 5
+    assert coming_fires([spec], fires[0].fire_at, START + 5 * HOUR, None).fires == fires
+    assert coming_fires([spec], late, START + 5 * HOUR, None).fires == fires[1:]
+    assert coming_fires([spec], START, fires[-1].fire_at, None).fires == fires[:-1]
+
+
+def test_what_a_pause_keeps_back_is_marked() -> None:
+    until = Pause("oncall", "INC-1", START, START + 2 * HOUR)
+    specs = [make_spec("a"), make_spec("b"), make_spec("c")]
+
+    coming = coming_fires(specs, START, None, 3, {"a": until, "b": Pause("oncall", "INC-2", START)})
+
+    marks = {name: [fire.paused for fire in coming.fires if fire.task == name] for name in "abc"}
+    assert marks == {"a": [True, True, False], "b": [True] * 3, "c": [False] * 3}
+    assert coming.document()["paused"] == [
+        {"task": "a", "by": "oncall", "reason": "INC-1", "until": "2026-10-24T02:00:00Z"},
+        {"task": "b", "by": "oncall", "reason": "INC-2", "until": None},
+    ]

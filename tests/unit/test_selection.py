@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskcfg.control.names import chosen
+from taskcfg.control.offline_names import chosen
 from taskcfg.errors import UnknownTask
 from taskcfg.spec.labels import parse_labels
 from taskcfg.spec.selection import LIVE_TASK_STATES, STATES, Selection

@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.render.json import print_json
+from taskcfg_cli.wanted import Wanted, wanted_tasks
 
 if TYPE_CHECKING:
-    from taskcfg.control.coming import Coming
+    from taskcfg.control.coming import Coming, ComingFire
     from taskcfg.spec.selection import Selection
-    from taskcfg.spec.task import TaskSpec
+
+T = TypeVar("T")
 
 DEFAULT_COUNT = 10
+BLOCK = 1000
+"""Lines that are written at once: ten thousand tasks have a hundred thousand."""
 
 
 @click.command("next")
 @options.selectors()
-@click.option(
-    "--from", "start", type=options.InstantValue(sign=1), metavar="INSTANT", help="Inclusive (default: now)."
-)
-@click.option("--to", "end", type=options.InstantValue(sign=1), metavar="INSTANT", help="Exclusive.")
+@options.span("now")
 @click.option(
     "--count",
     type=click.IntRange(1),
     metavar="N",
     help="At most so many fires of each task (default: 10, or with --to all before it).",
 )
-@click.option(
-    "-f",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The tasks of this file, without a database.",
-)
-@options.output()
+@options.task_files
+@options.output("text", "json", "ics")
 @options.settings("database_url")
 @options.general
 @click.pass_obj
@@ -58,62 +54,63 @@ def command(
     Those of all live tasks, or of those asked for, in order of fire time. NAME may be a glob such
     as 'billing.*'.
     """
-    wanted = _specs(invocation, files, selection)
+    wanted = wanted_tasks(invocation, files, selection)
     from taskcfg.clock import SystemClock
     from taskcfg.control.coming import coming_fires
 
     now = SystemClock().now()
     if count is None and end is None:
         count = DEFAULT_COUNT
-    coming = coming_fires(wanted.values(), start or now, end, count)
+    coming = coming_fires(wanted.specs.values(), start or now, end, count, wanted.pauses)
     if invocation.as_json:
         print_json(coming.document())
+    elif invocation.format == "ics":
+        _print_calendar(coming, wanted, now)
     elif coming.fires:
         _print(coming, now)
-    for line in _silent(wanted, coming, selection):
+    for line in wanted.remarks(selection, {fire.task for fire in coming.fires}):
         click.echo(line, err=True)
 
 
-def _specs(invocation: Invocation, files: tuple[Path, ...], selection: Selection) -> dict[str, TaskSpec]:
-    if not files:
-        with invocation.taskcfg() as taskcfg:
-            return taskcfg.specs(selection)
-    if selection.states:
-        raise click.UsageError("--state is about the database's tasks and does not go with -f")
-    settings = invocation.settings()
-    from taskcfg.control.names import chosen
-    from taskcfg.control.offline import read_specs
+def _print_calendar(coming: Coming, wanted: Wanted, now: datetime) -> None:
+    from taskcfg.control.icalendar import calendar_lines
 
-    return chosen(read_specs(settings, files), selection)
+    for block in _blocks(calendar_lines(coming, wanted.specs, now)):
+        click.echo(b"".join(block), nl=False)
 
 
 def _print(coming: Coming, now: datetime) -> None:
     from taskcfg_cli.render.table import table
     from taskcfg_cli.render.times import local_words, relative
 
-    offsets: dict[str, timedelta | None] = {}
+    local, far = cache(local_words), cache(relative)
+    zones = {fire.zone for fire in coming.fires}
+    headings = ["FIRE", "", *(["ZONE"] if len(zones) > 1 else []), "TASK"]
     rows = []
     for fire in coming.fires:
-        offset = fire.local.utcoffset()
-        moved = offsets.get(fire.task, offset) != offset
-        offsets[fire.task] = offset
-        note = "(the clock has changed)" if moved else ""
-        rows.append(
-            [local_words(fire.fire_at, fire.zone, now), relative(fire.fire_at, now), f"{fire.task} {note}"]
-        )
-    for line in table(["FIRE", "", "TASK"], rows):
-        click.echo(line)
+        notes = _notes(fire, now)
+        task = f"{fire.task} {notes}" if notes else fire.task
+        zone = [fire.zone] if len(zones) > 1 else []
+        rows.append([local(fire.fire_at, fire.zone, now), far(fire.fire_at, now), *zone, task])
+    for block in _blocks(table(headings, rows)):
+        click.echo("\n".join(block))
 
 
-def _silent(wanted: dict[str, TaskSpec], coming: Coming, selection: Selection) -> Iterator[str]:
-    """Say why there is no fire: of a task that was named, or at all."""
-    firing = {fire.task for fire in coming.fires}
-    if not wanted and not selection.is_empty:
-        yield "No task matches."
-    elif not wanted:
-        yield "No task is live: `taskcfg apply` makes those of the task files so."
-    elif not firing:
-        yield "Nothing fires in that time."
-    for name, spec in wanted.items():
-        if name in selection.names and not spec.enabled:
-            yield f"{name} is not enabled: it fires only when it is run."
+def _notes(fire: ComingFire, now: datetime) -> str:
+    """Return what is to be said of one fire, in brackets."""
+    if fire.fire_at == fire.nominal_at and not fire.paused:
+        return f"({fire.note})" if fire.note else ""
+    from taskcfg_cli.render.times import local_words
+
+    notes = [fire.note] if fire.note else []
+    if fire.fire_at != fire.nominal_at:
+        notes.append(f"nominal {local_words(fire.nominal_at, fire.zone, now)}")
+    if fire.paused:
+        notes.append("paused")
+    return f"({'; '.join(notes)})"
+
+
+def _blocks(lines: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(lines)
+    while block := list(islice(rest, BLOCK)):
+        yield block

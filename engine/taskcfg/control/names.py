@@ -1,27 +1,15 @@
-"""Choosing tasks: what a selection means among the tasks of the database, or of files."""
+"""Choosing tasks: what a selection means among the tasks of the database."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Sequence
 
-from taskcfg.errors import NoTaskMatches, RetiredTask, UnknownTask
+from taskcfg.control.offline_names import unknown
+from taskcfg.errors import NoTaskMatches, RetiredTask
 from taskcfg.spec.selection import Selection, matching
-from taskcfg.spec.task import TaskSpec, TaskState
+from taskcfg.spec.task import TaskState
 from taskcfg.store.database import Connection
 from taskcfg.store.selecting import Selected, names_by_life, selected
-
-
-def chosen(tasks: Mapping[str, TaskSpec], selection: Selection) -> dict[str, TaskSpec]:
-    """Return those of *tasks* that *selection* means: the exact names in its order, then the others.
-
-    Raises UnknownTask for an exact name that is not among them, with the name that may be meant.
-    """
-    for name in selection.exact_names:
-        if name not in tasks:
-            raise unknown(name, tasks)
-    ordered = {name: tasks[name] for name in selection.exact_names} | dict(tasks)
-    return {name: spec for name, spec in ordered.items() if selection.matches(name, spec.type, spec.labels)}
 
 
 def choose(connection: Connection, selection: Selection) -> list[Selected]:
@@ -56,12 +44,6 @@ def choose_to_act(connection: Connection, selection: Selection) -> list[Selected
 def selection_of(names: Selection | Sequence[str]) -> Selection:
     """Return *names* as a selection, if they are none yet."""
     return names if isinstance(names, Selection) else Selection.of(names)
-
-
-def unknown(name: str, known: Iterable[str]) -> UnknownTask:
-    """Return the error for a *name* that no task bears."""
-    near = get_close_matches(name, list(known), n=1)
-    return UnknownTask(name, did_you_mean=near[0] if near else None)
 
 
 def _check_names(connection: Connection, selection: Selection, missing: Collection[str]) -> None:

@@ -29,7 +29,7 @@ from taskcfg.store import schema
 from taskcfg.store.database import Connection, Engine, open_database, reading
 from taskcfg.store.history import ExecutionRow, FireRow, Page, Wanted, executions, fires
 from taskcfg.store.purging import Purged
-from taskcfg.store.selecting import declared
+from taskcfg.store.selecting import Declared, declared
 from taskcfg.store.task_list import TaskRow, task_rows
 from taskcfg.sync import Approval, apply_desired, load_desired, make_plan
 from taskcfg.types.registry import Registry, types_of
@@ -125,14 +125,18 @@ class Taskcfg:
             (row,) = task_rows(connection, names=[name])
             return row
 
-    def specs(self, selection: Selection | None = None) -> dict[str, TaskSpec]:
-        """Return what live tasks say of themselves, by name, but for rows that cannot be read.
+    def declared(self, selection: Selection | None = None) -> list[Declared]:
+        """Return what live tasks say of themselves, and the pause over each, by name.
 
-        Raises what `tasks` raises.
+        Without rows that cannot be read. Raises what `tasks` raises.
         """
         with reading(self._database) as connection:
             rows = choose(connection, selection or Selection())
-            return {row.spec.name: row.spec for row in declared(connection, [row.id for row in rows])}
+            return declared(connection, [row.id for row in rows])
+
+    def specs(self, selection: Selection | None = None) -> dict[str, TaskSpec]:
+        """Return what `declared` does, without pauses."""
+        return {row.spec.name: row.spec for row in self.declared(selection)}
 
     def run(
         self,
