@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up install check test lint wheel format lock bench clean
+.PHONY: help up install check test oracle lint wheel format lock bench clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: lint ## format, lint, types, import contracts, unit tests
 
 test: lint wheel ## from nothing: `make check` and every test, on the built wheel
 	TASKCFG_TEST_COMMAND=$(abspath $(WHEEL_VENV)/bin/taskcfg) $(BIN)/python -m pytest -q -n 3 --dist worksteal
+
+oracle: $(INSTALLED) ## every answer about cron rules against cron acted out: some minutes
+	TASKCFG_TEST_ORACLE=whole $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/oracle
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check --quiet .

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nominals import after, between
-from taskcfg.spec.schedule import Cron, CronFields
+from taskcfg.spec.schedule import Cron, CronFields, Dst, Gap, qualified
 from taskcfg.spec.times.cron import read_cron
 from taskcfg.spec.times.cron_terms import InvalidCron
 from taskcfg.spec.times.timetable import timetable
@@ -169,3 +169,26 @@ def test_named_years_are_the_only_ones_it_fires_in() -> None:
 
     assert found == [utc("2027-12-31T02:00Z"), utc("2029-12-31T02:00Z")]
     assert table.previous_before(utc("2027-12-31T02:00Z")) is None
+
+
+def test_a_weekday_without_a_day_is_one_of_every_month() -> None:
+    table = timetable(CronFields((("day_of_week", "MON"),)), "UTC")
+
+    assert after(table, utc("2026-03-01T00:00Z")) == utc("2026-03-02T00:00Z")
+
+
+def test_years_are_the_years_that_are_named() -> None:
+    table = timetable(CronFields((("hour", "2"), ("year", "2026,2028"))), "UTC")
+
+    assert after(table, utc("2020-01-01T00:00Z")) == utc("2026-01-01T02:00Z")
+    assert after(table, utc("2026-12-31T02:00Z")) == utc("2028-01-01T02:00Z")
+    assert after(table, utc("2028-12-31T02:00Z")) is None
+
+
+def test_a_time_that_clocks_skip_whenever_it_comes_never_fires_and_that_is_soon_found() -> None:
+    last_sunday_of_march = Cron("30 2 * 3 7L")
+    table = timetable(qualified(last_sunday_of_march, dst=Dst(gap=Gap.SKIP)), "Europe/Berlin")
+
+    assert after(table, utc("2026-01-01T00:00Z")) is None
+    found = table.previous_before(utc("2026-01-01T00:00Z"))  # before there was summer time
+    assert found is not None and found.at == utc("1980-03-30T02:30+01:00")

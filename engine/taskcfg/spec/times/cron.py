@@ -132,11 +132,11 @@ def field_of(error: Exception, fields: tuple[tuple[str, str], ...]) -> str | Non
 
 def _unsaid(given: dict[str, str]) -> dict[str, str]:
     """Return what the fields that are not *given* say."""
+    as_fine = {*given, "day"} if "day_of_week" in given else {*given}
     finer, unsaid = True, {}
     for name in NAMED_FIELDS:
-        finer = finer and name not in given
-        lowest = _LOWEST.get(name, "*") if finer else "*"
-        unsaid[name] = "*" if name == "day" and "day_of_week" in given else lowest
+        finer = finer and name not in as_fine
+        unsaid[name] = _LOWEST.get(name, "*") if finer else "*"
     return unsaid
 
 

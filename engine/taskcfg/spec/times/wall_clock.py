@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from taskcfg.spec.schedule import EPOCH, Dst, Gap, Repeat
 from taskcfg.spec.times.nominal import NominalTime
 from taskcfg.spec.times.offsets import Stretch, offsets_of
-from taskcfg.spec.times.wall_times import WallTimes
+from taskcfg.spec.times.wall_times import DAY, LONGEST_SEARCH, WallTimes
 
 _SECOND = timedelta(seconds=1)
+_LONGEST_SEARCH = LONGEST_SEARCH * 366 * DAY
 _WALL_EPOCH = EPOCH.replace(tzinfo=None)
 _REAL_TIME = Dst(Gap.SKIP, Repeat.BOTH)
 """What follows real time does not run for what clocks skip, and runs for both of what they show twice."""
@@ -59,7 +60,7 @@ class WallClockTimes:
 
         Seconds count from 1970: in UTC, or on the wall.
         """
-        wall: int | None = None
+        wall = latest = None
         for stretch in self._offsets.stretches(second + 1):
             start = max(second + 1, stretch.start)
             if start == stretch.start and (skipped := self._skipped(stretch, wall)) is not None:
@@ -71,12 +72,16 @@ class WallClockTimes:
                 wall = self._times.at_or_after(earliest)
                 if wall is None:
                     return None
+                latest = latest or wall + _LONGEST_SEARCH
+                if wall > latest:
+                    return None  # clocks skip each of them
             if wall - stretch.offset < stretch.end:
                 return wall - stretch.offset, None
         return None  # the calendar ends
 
     def _before(self, second: int) -> tuple[int, int | None] | None:
         """Return the last nominal time before *second*, and the wall time where clocks skipped it."""
+        earliest = None
         for stretch in self._offsets.stretches_back(second):
             wall = self._times.at_or_before(min(second, stretch.end) - 1 + stretch.offset)
             if wall is not None and wall >= self._earliest(stretch):
@@ -86,6 +91,9 @@ class WallClockTimes:
                 return stretch.start, skipped
             if wall is None:
                 return None
+            earliest = earliest or wall - _LONGEST_SEARCH
+            if wall < earliest:
+                return None  # clocks skip each of them
         return None  # the calendar begins
 
     def _earliest(self, stretch: Stretch) -> int:
