@@ -15,11 +15,12 @@ from taskcfg.reconcile.state import LiveTask
 from taskcfg.settings import Settings
 from taskcfg.source.checkout import Checkout, read_checkout
 from taskcfg.source.loader import Loaded, load_files, load_folder
+from taskcfg.spec.fire_time import same_times
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import hints, pauses, revisions, task_configs
 from taskcfg.store.database import Connection, Engine, applying, reading
-from taskcfg.store.firing import materialise_due
+from taskcfg.store.firing import materialise_due, materialise_to_edit
 from taskcfg.types.registry import Registry
 
 
@@ -144,8 +145,9 @@ def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str
     updates = [change for change in plan.changes if isinstance(change, Update)]
     creates = [change for change in plan.changes if isinstance(change, Create)]
     touched = [change.live.id for change in deletes] + [change.live.id for change in updates]
-    if touched:
-        materialise_due(connection, touched)
+    staying = [change.live.id for change in updates if _stays(change)]
+    materialise_due(connection, staying)
+    materialise_to_edit(connection, {*touched}.difference(staying))
     changed = {change.live.id: change.spec for change in updates}
     kept = pauses.settle_before_change(connection, {**dict.fromkeys(touched), **changed})
     task_configs.retire_tasks(connection, [change.live.id for change in deletes])
@@ -157,6 +159,12 @@ def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str
     task_configs.insert_tasks(connection, fresh, source, commit)
     unchanged = [desired.specs[name] for name in plan.unchanged]
     task_configs.refresh_places(connection, source, unchanged, commit)
+
+
+def _stays(change: Update) -> bool:
+    """Say whether *change* is known to leave the task its fire times."""
+    before = change.live.spec
+    return before is not None and same_times(before, change.spec)
 
 
 def _provenance(desired: Desired, source: str, actor: str) -> revisions.Provenance:

@@ -310,7 +310,9 @@ class TestPoison:
                 skipped = [
                     DueFire(fire.nominal_at, fire.fire_at, params["text"]) for fire in made.decision.fires
                 ]
-                made = Advance(task, Decision(tuple(skipped), None, made.decision.last_nominal_at, None))
+                made = Advance(
+                    task, Decision(tuple(skipped), None, made.decision.last_nominal_at, None, None)
+                )
             advances.append(made)
 
         fires = firing_pass.commit(advances)

@@ -43,10 +43,12 @@ def command(invocation: Invocation, selection: Selection, missed: str | None) ->
 
 def _line(task: TaskRow, resumed: Resumed) -> str:
     from taskcfg.clock import SystemClock
+    from taskcfg.errors import count
     from taskcfg_cli.render.tasks import next_text
 
     coming = next_text(task, SystemClock().now())
     parts = [f"next fire {coming}" if coming else f"{task.state}, no fire is to come"]
-    said = (("missed fires made up", resumed.fires), ("skipped", resumed.skipped), ("missed", resumed.missed))
-    parts += [f"{number} {what}" for what, number in said if number]
+    made_up = f"{count(resumed.fires, 'missed fire')} made up" if resumed.fires else None
+    said = ((resumed.skipped, "skipped"), (resumed.missed, "missed"))
+    parts += [*filter(None, [made_up]), *(f"{number} {what}" for number, what in said if number)]
     return f"{task.name} resumed: {', '.join(parts)}"

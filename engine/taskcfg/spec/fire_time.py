@@ -32,6 +32,15 @@ def fire_time(task: str, jitter: timedelta, nominal_at: datetime) -> datetime:
     return nominal_at + timedelta(microseconds=microseconds * int.from_bytes(digest[:8], "big") >> 64)
 
 
+def same_times(one: TaskSpec, other: TaskSpec) -> bool:
+    """Say whether the two fire at the same times, so that going from one to the other moves nothing."""
+    return _times(one) == _times(other)
+
+
+def _times(spec: TaskSpec) -> tuple[object, ...]:
+    return spec.name, spec.enabled, spec.schedule, spec.timezone, spec.policy.jitter
+
+
 def coming_after(spec: TaskSpec, instant: datetime) -> Coming | None:
     """Return the first fire of *spec* whose nominal time is after *instant*, None when there is none.
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    and_,
     bindparam,
     exists,
     func,
@@ -94,6 +95,15 @@ def claim_these(connection: Connection, now: datetime, ids: Collection[int]) -> 
     """Lock all the rows *ids*, waiting for those another pass holds, and return what of them is due."""
     lock(connection, ids)
     due = select(*_SELECTION).where(among(connection, _c.id, ids), _is_due(now))
+    return _claimed(connection, list(connection.execute(due)), now)
+
+
+def claim_to_edit(connection: Connection, now: datetime, ids: Collection[int]) -> Claimed:
+    """Lock all the rows *ids*, as `claim_these`; return those of which a nominal time has come, be its
+    fire time yet to come."""
+    lock(connection, ids)
+    passed = and_(_c.next_fire_at.is_not(None), _c.next_nominal_at <= now)
+    due = select(*_SELECTION).where(among(connection, _c.id, ids), or_(_is_due(now), passed))
     return _claimed(connection, list(connection.execute(due)), now)
 
 

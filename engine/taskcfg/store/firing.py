@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from itertools import islice
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from taskcfg.errors import DatabaseUnavailable
 from taskcfg.failpoints import failpoint
-from taskcfg.spec.advance import advance
+from taskcfg.spec.advance import advance, advance_to_edit
 from taskcfg.spec.fires import Advance, DueTask, Outgoing
 from taskcfg.store import claims, recording
 from taskcfg.store.claims import Claimed
@@ -123,13 +123,30 @@ def materialise_due(connection: Connection, ids: Collection[int]) -> int:
     For an apply, before it changes them: the rows stay locked until it commits. Nobody owns these
     fires, so any relay takes them. Returns how many advances were recorded.
     """
+    return _materialise(connection, ids, claims.claim_these, advance)
+
+
+def materialise_to_edit(connection: Connection, ids: Collection[int]) -> int:
+    """Record what belongs to the schedules that the tasks *ids* have, before they get others.
+
+    As `materialise_due`; and what jitter holds back still, to go out at its fire time.
+    """
+    return _materialise(connection, ids, claims.claim_to_edit, advance_to_edit)
+
+
+def _materialise(
+    connection: Connection,
+    ids: Collection[int],
+    claim: Callable[[Connection, datetime, Collection[int]], Claimed],
+    decide: Callable[[DueTask, datetime], Advance],
+) -> int:
     now, recorded = database_time(connection), 0
     rest = iter(ids)
     while batch := list(islice(rest, _BATCH)):
-        while claimed := claims.claim_these(connection, now, batch):
+        while claimed := claim(connection, now, batch):
             by = recording.Pass(database_uuid(connection), None, now, claimed.failing)
             set_aside(connection, claimed)
-            recording.record(connection, by, [advance(task, now) for task in claimed.due])
+            recording.record(connection, by, [decide(task, now) for task in claimed.due])
             recorded += len(claimed.due)
     return recorded
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
 
 from taskcfg.reconcile.state import LiveTask
-from taskcfg.spec.fire_time import coming_after
+from taskcfg.spec.fire_time import coming_after, fire_time, same_times
 from taskcfg.spec.fires import LIVE_STATES, EventKind, EventState
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store.bulk import among, insert_rows, update_rows
@@ -88,20 +88,23 @@ def insert_tasks(
 def update_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
     """Make the rows say what *specs*, by id, say, firing by the new schedule from now on.
 
-    Expects what is due under the old one to be recorded already. A paused task stays paused; one
-    that was in error is so no more; one that is disabled by this loses its scheduled fires that have
-    not started, and keeps those that somebody asked for.
+    Expects what is due under the old one to be recorded already. A task whose times stay the same goes
+    on where it stands. A paused task stays paused; one that was in error is so no more; one that is
+    disabled by this loses its scheduled fires that have not started, and keeps those that somebody
+    asked for.
     """
     off = [id_ for id_, spec in specs.items() if not spec.enabled]
     disabled = connection.scalars(select(_c.id).where(among(connection, _c.id, off), _c.enabled)).all()
-    _write(connection, specs, {"commit": commit, "updated_at": db_now(), **_NO_ERROR})
+    scheduled_rows = _going_on(connection, specs, _scheduled(connection, specs.values()))
+    _write(connection, specs, scheduled_rows, {"commit": commit, "updated_at": db_now(), **_NO_ERROR})
     scheduled = schedule_event.c.kind == EventKind.SCHEDULED
     _cancel_fires(connection, disabled, "cancelled: the task was disabled", scheduled)
 
 
 def revive_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
     """Bring retired rows back under *specs*, by id, firing from now on; their history is theirs again."""
-    _write(connection, specs, {"commit": commit, "updated_at": db_now(), "retired_at": None, **_NO_ERROR})
+    shared = {"commit": commit, "updated_at": db_now(), "retired_at": None, **_NO_ERROR}
+    _write(connection, specs, _scheduled(connection, specs.values()), shared)
 
 
 def retire_tasks(connection: Connection, ids: Collection[int]) -> None:
@@ -149,10 +152,14 @@ def refresh_places(
     update_rows(connection, task_config, moved, shared={"commit": commit})
 
 
-def _write(connection: Connection, specs: Mapping[int, TaskSpec], shared: Mapping[str, Any]) -> None:
+def _write(
+    connection: Connection,
+    specs: Mapping[int, TaskSpec],
+    columns: Sequence[dict[str, Any]],
+    shared: Mapping[str, Any],
+) -> None:
     if not specs:
         return
-    columns = _scheduled(connection, specs.values())
     rows = [{"id": id_, **row} for id_, row in zip(specs, columns, strict=True)]
     # The trigger raises the version by one, where the spec really is another.
     update_rows(connection, task_config, rows, shared={**shared, "applied_version": _c.version + 1})
@@ -174,6 +181,32 @@ def _scheduled(connection: Connection, specs: Iterable[TaskSpec]) -> list[dict[s
         nominal, fire = coming or (None, None)
         rows.append({**columns_of(spec), "next_nominal_at": nominal, "next_fire_at": fire})
     return rows
+
+
+def _going_on(
+    connection: Connection, specs: Mapping[int, TaskSpec], columns: Sequence[dict[str, Any]]
+) -> Sequence[dict[str, Any]]:
+    """Return *columns*, of *specs*, with the times that the rows have where the new spec moves none.
+
+    One in error has no fire time, but is to tell of what it missed since.
+    """
+    if not specs:
+        return columns
+    times = (_c.next_nominal_at, _c.next_fire_at)
+    query = select(*SPEC_SELECTION, *times).where(
+        among(connection, _c.id, specs), _c.next_nominal_at.is_not(None)
+    )
+    standing = {}
+    for row in connection.execute(query):
+        spec = specs[row.id]
+        try:
+            same = same_times(spec_of(row), spec)
+        except UNREADABLE:
+            continue
+        if same and spec.enabled:
+            fire = row.next_fire_at or fire_time(spec.name, spec.policy.jitter, row.next_nominal_at)
+            standing[row.id] = {"next_nominal_at": row.next_nominal_at, "next_fire_at": fire}
+    return [{**row, **standing.get(id_, {})} for id_, row in zip(specs, columns, strict=True)]
 
 
 def _cancel_fires(
