@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watcher(folder: Path) -> Iterator[FolderWatcher]:
-    watcher = FolderWatcher(folder, SystemClock())
+    watcher = FolderWatcher([folder, folder.parent / "calendars"], SystemClock())
     yield watcher
     watcher.close()
 
@@ -57,8 +57,22 @@ def the_whole_folder(folder: Path) -> None:
     (folder / "other.yaml").write_text("tasks: {}\n")
 
 
+def in_calendars_beside_it_that_are_new(folder: Path) -> None:
+    (folder.parent / "calendars").mkdir()
+    (folder.parent / "calendars" / "closures.yaml").write_text("dates: [2026-12-24]\n")
+
+
 @pytest.mark.parametrize(
-    "change", [in_place, by_replacing, below, in_a_new_folder, by_deleting, the_whole_folder]
+    "change",
+    [
+        in_calendars_beside_it_that_are_new,
+        in_place,
+        by_replacing,
+        below,
+        in_a_new_folder,
+        by_deleting,
+        the_whole_folder,
+    ],
 )
 def test_a_change_is_noticed(watcher: FolderWatcher, folder: Path, change: Callable[[Path], None]) -> None:
     assert watcher.wait(0.05) is False
@@ -80,6 +94,19 @@ def test_after_the_folder_was_replaced_its_successor_is_watched(watcher: FolderW
     assert any(watcher.wait(1.0) for _ in range(int(LONG)))
 
 
+def test_an_edit_of_a_calendar_beside_the_tasks_is_noticed(folder: Path) -> None:
+    in_calendars_beside_it_that_are_new(folder)
+    watcher = FolderWatcher([folder, folder.parent / "calendars"], SystemClock())
+    try:
+        assert watcher.wait(0.05) is False
+
+        (folder.parent / "calendars" / "closures.yaml").write_text("dates: [2026-12-31]\n")
+
+        assert any(watcher.wait(1.0) for _ in range(int(LONG)))
+    finally:
+        watcher.close()
+
+
 def test_reading_the_files_is_no_change(watcher: FolderWatcher, folder: Path) -> None:
     (folder / "a.yaml").read_text()
     os.listdir(folder)
@@ -96,7 +123,7 @@ def test_a_burst_of_changes_is_one_reason_to_read(watcher: FolderWatcher, folder
 
 
 def test_closing_ends_a_wait(folder: Path) -> None:
-    watcher = FolderWatcher(folder, SystemClock())
+    watcher = FolderWatcher([folder, folder.parent / "calendars"], SystemClock())
     ended = threading.Event()
 
     def wait() -> None:

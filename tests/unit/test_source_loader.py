@@ -81,14 +81,12 @@ def test_a_name_declared_in_two_files_names_both_places(folder: Path) -> None:
 
 
 def test_what_would_silently_not_apply_is_a_problem(folder: Path) -> None:
-    write(folder, "calendars/holidays.yaml", "dates: []")
     write(folder, "environments/prod.yaml", "tasks: {}")
     write(folder, "team/calendars/fine.yaml")
 
     loaded = load(folder)
 
     assert [text.partition("\n")[0] for text in texts(loaded)] == [
-        "tasks.d/calendars: `calendars/` is not supported by this version of taskcfg",
         "tasks.d/environments: `environments/` is not supported by this version of taskcfg",
     ]
     assert names(loaded) == ["fine"]

@@ -63,7 +63,9 @@ def check_files(settings: Settings, paths: Sequence[Path] = (), *, strict: bool 
 def check_text(settings: Settings, text: bytes, *, strict: bool = False) -> Checked:
     """Read *text* as one task file and return every problem in it. Raises InvalidType."""
     registry = types_of(settings)
-    return _checked(load_text(text, registry), strict)
+    return _checked(
+        load_text(text, registry, root=settings.project_root, tasks_dir=settings.tasks_dir), strict
+    )
 
 
 def read_specs(settings: Settings, paths: Sequence[Path]) -> dict[str, TaskSpec]:

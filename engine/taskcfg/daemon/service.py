@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from taskcfg.celery import make_app
@@ -22,6 +23,7 @@ from taskcfg.dispatch.relay import Relay
 from taskcfg.errors import BrokerUnavailable, DatabaseUnavailable, count
 from taskcfg.scheduling.loop import Firing
 from taskcfg.settings import Settings
+from taskcfg.source.folders import calendar_folders
 from taskcfg.source.watcher import FolderWatcher
 from taskcfg.spec.fires import Outgoing
 from taskcfg.store import schema
@@ -80,7 +82,7 @@ class Scheduler:
         self._interrupting = Interrupting(self._database, self._node_id, Interrupter(app), clock)
         self._hints = Hints(self._database)
         self._reconciler = Reconciler(self._database, settings, registry, clock) if watch else None
-        self._watcher = FolderWatcher(settings.tasks_dir, clock) if watch else None
+        self._watcher = FolderWatcher(_watched(settings.tasks_dir), clock) if watch else None
         self._resync = settings.resync_interval.total_seconds()
         self._loops = self._make_loops()
 
@@ -211,3 +213,8 @@ class Scheduler:
             logger.warning("scheduler.unsigned reason=%r", error.message)
         self._hints.close()
         self._database.dispose()
+
+
+def _watched(tasks: Path) -> list[Path]:
+    """Return the folders whose change is one of the tasks, each once."""
+    return [tasks, *(folder for folder in calendar_folders(tasks) if tasks.absolute() not in folder.parents)]

@@ -14,10 +14,13 @@ from taskcfg.spec.shown import LATER
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULTS = tuple(f"_defaults{suffix}" for suffix in SUFFIXES)
-_NOT_TASKS = (".", "_", "~", "#")
+NOT_TASKS = (".", "_", "~", "#")
 """How the names of hidden files, of what holds no tasks, and of editors' temp files begin."""
 
-_LATER_FOLDERS = ("calendars", "environments")
+CALENDARS = "calendars"
+"""The folder of calendars, beside the tasks folder or inside it: it holds no tasks."""
+
+_LATER_FOLDERS = ("environments",)
 
 
 def content_of(file: Path) -> bytes:
@@ -35,6 +38,13 @@ def shown_path(path: Path, root: Path) -> str:
     name, base = os.path.abspath(path), os.path.abspath(root) + os.sep
     # A name that is not UTF-8 must still be printable.
     return name.removeprefix(base).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def calendar_folders(tasks: Path) -> tuple[Path, ...]:
+    """Return where the calendars of the tasks folder *tasks* are: beside it and inside it."""
+    folder = Path(os.path.abspath(tasks))
+    places = (folder.parent / CALENDARS, folder / CALENDARS)
+    return tuple(place for place in places if place != folder)
 
 
 class Search:
@@ -68,7 +78,7 @@ class Search:
         self._seen.add((status.st_dev, status.st_ino))
         for entry in entries:
             path = folder / entry.name
-            if entry.name.startswith(_NOT_TASKS):
+            if entry.name.startswith(NOT_TASKS):
                 if entry.name in DEFAULTS:
                     yield path
             elif entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(path)):
@@ -77,6 +87,8 @@ class Search:
                 yield path
 
     def _files_below(self, folder: Path) -> Iterator[Path]:
+        if folder.parent == self._top and folder.name == CALENDARS:
+            return
         if folder.parent == self._top and folder.name in _LATER_FOLDERS:
             message = f"`{folder.name}/` is {LATER}"
             self._add(folder, message, "move it away; it comes with a later version")

@@ -12,10 +12,13 @@ from pathlib import Path
 from taskcfg.clock import SystemClock
 from taskcfg.errors import UnreadableSource
 from taskcfg.problems import Position, Problem, Severity
-from taskcfg.source.folders import DEFAULTS, Search, content_of, shown_path
+from taskcfg.source.calendar_files import CalendarFiles
+from taskcfg.source.calendars import read_calendar
+from taskcfg.source.folders import DEFAULTS, Search, calendar_folders, content_of, shown_path
 from taskcfg.source.layers import NOTHING, Layer
 from taskcfg.source.reading import Declared, Reading, read_defaults, read_file
 from taskcfg.source.references import References
+from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.task_advice import advice_on_pile_up
 from taskcfg.types.registry import Registry
@@ -26,9 +29,9 @@ class Loaded:
     """What the files declare and what is wrong with them.
 
     `specs` are ordered by name, `problems` by place. `files` is how many were read, also files of
-    defaults, `tasks` how many tasks they declare, also broken ones. `digest` is of all files' names
-    and contents, and of the variables of the environment that they refer to. `traced` is the task
-    that was asked for, with its layers.
+    defaults and calendars, `tasks` how many tasks they declare, also broken ones. `digest` is of all
+    files' names and contents, and of the variables of the environment that they refer to. `traced` is
+    the task that was asked for, with its layers.
     """
 
     specs: tuple[TaskSpec, ...]
@@ -53,15 +56,17 @@ def load_folder(
     environment: Mapping[str, str] = os.environ,
     traced: str | None = None,
 ) -> Loaded:
-    """Read every task file in *folder* and below.
+    """Read every task file in *folder* and below, and every calendar beside and inside it.
 
     Paths in positions are relative to *root*; references take their values from *environment*;
     the task *traced* is returned with its layers. Raises UnreadableSource when the folder is not
     there or cannot be read; what cannot be read in it is a problem, never "nothing there".
     """
     reading = Reading(registry, now or SystemClock().now(), References(environment), traced)
-    gathered = _Gathered(reading, root)
-    gathered.add_folder(Path(os.path.abspath(folder)), Path(os.path.abspath(folder)))
+    top = Path(os.path.abspath(folder))
+    gathered = _Gathered(reading, root, top)
+    gathered.add_folder(top, top)
+    gathered.calendars_of(top).read_all()
     return gathered.loaded()
 
 
@@ -78,16 +83,23 @@ def load_files(
     """Read *paths*: of a folder what `load_folder` reads, of a file the file, whatever its name.
 
     What lies in *tasks_dir* inherits from the files of defaults there, from the top down. A folder
-    elsewhere is a tasks folder of its own; a file elsewhere inherits nothing. Raises
+    elsewhere is a tasks folder of its own; a file elsewhere inherits nothing. Calendars are those
+    beside and inside the file's own tasks folder, and then those of *tasks_dir*. Raises
     UnreadableSource when one of *paths* is not there, or is a folder that cannot be read.
     """
     reading = Reading(registry, now or SystemClock().now(), References(environment), traced)
-    gathered = _Gathered(reading, root)
+    project = None if tasks_dir is None else Path(os.path.abspath(tasks_dir))
+    gathered = _Gathered(reading, root, project)
+    calendars = () if project is None else calendar_folders(project)
     for path in paths:
         place = Path(os.path.abspath(path))
         top = _top_of(place, tasks_dir)
-        if path.is_dir() and top is not None:
+        if project is not None and (place in calendars or place.parent in calendars) and path.exists():
+            gathered.calendars_of(project).read_in(place)
+        elif path.is_dir() and top is not None:
             gathered.add_folder(place, top)
+            if place == top:
+                gathered.calendars_of(top).read_all()
         elif path.exists():
             gathered.add_file(place, top)
         else:
@@ -100,13 +112,21 @@ def load_text(
     registry: Registry,
     *,
     file: str = "<stdin>",
+    root: Path | None = None,
+    tasks_dir: Path | None = None,
     now: datetime | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Loaded:
-    """Read one task file's *text*, which inherits nothing; *file* is its name in positions."""
+    """Read one task file's *text*, which inherits nothing; *file* is its name in positions.
+
+    It may name the calendars of *tasks_dir*, whose paths are relative to *root*.
+    """
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    gathered = _Gathered(Reading(registry, now or SystemClock().now(), References(environment)), Path())
-    gathered.add(file, content, NOTHING)
+    reading = Reading(registry, now or SystemClock().now(), References(environment))
+    project = None if tasks_dir is None else Path(os.path.abspath(tasks_dir))
+    gathered = _Gathered(reading, root or Path(), project)
+    calendars = {} if project is None else gathered.calendars_of(project)
+    gathered.add(file, content, NOTHING, calendars)
     return gathered.loaded()
 
 
@@ -124,9 +144,11 @@ def _top_of(place: Path, tasks_dir: Path | None) -> Path | None:
 class _Gathered:
     """What the files read so far hold, together."""
 
-    def __init__(self, reading: Reading, root: Path) -> None:
+    def __init__(self, reading: Reading, root: Path, project: Path | None) -> None:
         self._reading = reading
         self._root = root
+        self._project = project
+        self._calendars: dict[Path, CalendarFiles] = {}
         self._problems: dict[tuple[Position, str, Position | None], Problem] = {}
         self._declared: dict[str, Declared] = {}
         self._contents: dict[str, bytes] = {}
@@ -149,11 +171,34 @@ class _Gathered:
             below = NOTHING if top is None else self._defaults_of(file.parent, top)
             content = self._content(file)
             if content is not None:
-                self.add(shown_path(file, self._root), content, below)
+                calendars = self.calendars_of(file.parent if top is None else top)
+                self.add(shown_path(file, self._root), content, below, calendars)
 
-    def add(self, file: str, content: bytes, below: Layer) -> None:
+    def calendars_of(self, tasks: Path) -> CalendarFiles:
+        """Return the calendars that what is in the tasks folder *tasks* may name."""
+        known = self._calendars.get(tasks)
+        if known is None:
+            elsewhere = self._project is not None and tasks != self._project
+            behind = self.calendars_of(self._project) if elsewhere and self._project else {}
+            known = CalendarFiles(calendar_folders(tasks), self._root, self._read_calendar, behind)
+            self._calendars[tasks] = known
+            self.add_problems(known.problems)
+        return known
+
+    def _read_calendar(self, name: str, file: Path) -> Calendar | None:
+        content = self._content(file)
+        if content is None:
+            return None
+        shown = shown_path(file, self._root)
+        self._contents[shown] = content
+        findings = self._reading.findings(shown)
+        calendar = read_calendar(content, name, findings)
+        self.add_problems(findings.problems)
+        return calendar
+
+    def add(self, file: str, content: bytes, below: Layer, calendars: Mapping[str, Calendar | None]) -> None:
         self._contents[file] = content
-        found = read_file(content, file, self._reading, below)
+        found = read_file(content, file, replace(self._reading, calendars=calendars), below)
         self.add_problems(found.problems)
         for task in found.tasks:
             first = self._declared.setdefault(task.name, task)

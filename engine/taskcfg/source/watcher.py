@@ -1,4 +1,4 @@
-"""Notices that something under a folder of task files may have changed.
+"""Notices that something under the folders of task files and calendars may have changed.
 
 An event only says *dirty*: what changed is found out by reading the folder again. Editors and
 ConfigMaps replace files, so the folder is watched and not the files; and since a watcher can
@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -35,20 +36,18 @@ _HARMLESS = ("opened", "closed_no_write")
 
 
 class FolderWatcher:
-    """Watches *folder* and everything below it; survives that the folder is replaced."""
+    """Watches *folders* and everything below them; survives that one comes, goes or is replaced."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder = folder
+    def __init__(self, folders: Sequence[Path], clock: Clock) -> None:
         self._clock = clock
         self._dirty = threading.Event()
         self._closed = False
-        self._observer: BaseObserver | None = None
-        self._watched: tuple[int, int] | None = None
+        self._watches = [_Watch(folder, self._dirty) for folder in folders]
         self._arm()
         self._dirty.clear()
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most that long for a change, and then until it has settled. True: read the folder."""
+        """Wait at most that long for a change, and then until it has settled. True: read the folders."""
         end = self._clock.monotonic() + seconds
         while not self._dirty.is_set():
             self._arm()
@@ -66,14 +65,30 @@ class FolderWatcher:
     def close(self) -> None:
         self._closed = True
         self._dirty.set()
-        self._disarm()
+        for watch in self._watches:
+            watch.disarm()
 
     def _arm(self) -> None:
+        for watch in self._watches:
+            if not self._closed:
+                watch.arm()
+
+
+class _Watch:
+    """The watch over one folder, which need not be there."""
+
+    def __init__(self, folder: Path, dirty: threading.Event) -> None:
+        self._folder = folder
+        self._dirty = dirty
+        self._observer: BaseObserver | None = None
+        self._watched: tuple[int, int] | None = None
+
+    def arm(self) -> None:
         """Watch the folder that is there now; a folder that was replaced is another one."""
         identity = _identity(self._folder)
-        if identity == self._watched or self._closed:
+        if identity == self._watched:
             return
-        self._disarm()
+        self.disarm()
         if identity is not None:
             observer = Observer()
             try:
@@ -86,7 +101,7 @@ class FolderWatcher:
         self._watched = identity
         self._dirty.set()
 
-    def _disarm(self) -> None:
+    def disarm(self) -> None:
         if self._observer is not None:
             self._observer.stop()
             self._observer.join()

@@ -10,7 +10,7 @@ from taskcfg.spec.times.days import LAST
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_NUMBERINGS = "crontab counts them from 0, Sunday; others, such as APScheduler, from 0, Monday"
+NUMBERINGS = "crontab counts them from 0, Sunday; others, such as APScheduler, from 0, Monday"
 
 
 class InvalidCron(ValueError):
@@ -130,7 +130,7 @@ def _ends(field: Field, body: str) -> list[int]:
     for end, number in zip(ends, numbers, strict=True):
         if field.names_only and end not in field.names:
             raise InvalidCron(
-                f"{field.word} {shown(end)} is a number, and weekdays have several: {_NUMBERINGS}",
+                f"{field.word} {shown(end)} is a number, and weekdays have several: {NUMBERINGS}",
                 f"write its name: {_DAYS[number % 7]}, if you mean crontab's",
             )
         if not field.lowest <= number <= field.highest:
