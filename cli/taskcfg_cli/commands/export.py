@@ -42,8 +42,10 @@ def command(
         rows = taskcfg.tasks(selection)
         if not all_sources:
             rows = [row for row in rows if row.source == taskcfg.settings.source]
-        from taskcfg.control.exporting import declarations, exported
+        from taskcfg.control.exporting import calendar_files, declarations, exported
 
+        for file in calendar_files(rows):
+            click.echo(f"the tasks need the calendar {file}, which is not exported", err=True)
         if invocation.as_json:
             print_json({"tasks": declarations(rows, taskcfg.registry)})
             return

@@ -8,6 +8,7 @@ from typing import Any
 
 from taskcfg.errors import TaskcfgError, count
 from taskcfg.source.writing import declaration_of, file_text
+from taskcfg.spec.schedule import calendars_of
 from taskcfg.store.task_list import TaskRow
 from taskcfg.types.registry import Registry
 
@@ -42,3 +43,9 @@ def _listed(names: Sequence[str]) -> str:
 def exported(rows: Sequence[TaskRow], registry: Registry) -> str:
     """Return the tasks as the text of a task file. Raises TaskcfgError as `declarations` does."""
     return file_text(declarations(rows, registry))
+
+
+def calendar_files(rows: Sequence[TaskRow]) -> list[str]:
+    """Return the files of the calendars that the tasks name, which no task file holds."""
+    named = {calendar.name for row in rows if row.spec for calendar in calendars_of(row.spec.schedule)}
+    return [f"calendars/{name}.yaml" for name in sorted(named)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, assert_never
@@ -11,9 +11,11 @@ from typing import Any, assert_never
 from taskcfg.errors import count
 from taskcfg.problems import Position
 from taskcfg.reconcile.plan import Change, Create, Delete, FieldChange, Plan, Update, flattened
+from taskcfg.reconcile.schedule_values import calendar_names, schedule_written, wants_zone
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.pause import Pause
+from taskcfg.spec.schedule import Qualified
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.times.zones import zone_named
 
@@ -32,6 +34,8 @@ DURATIONS = frozenset(
         "expect_success_within",
     )
 )
+
+_CALENDARS = ("schedule.skip_on", "schedule.only_on")
 
 
 def plan_lines(plan: Plan, now: datetime | None = None) -> list[str]:
@@ -96,12 +100,12 @@ def change_lines(change: Change, source: str) -> list[str]:
             lines = [_title("+", f"{spec.name} will be created", spec.position)]
             if restores is not None:
                 lines.append("      restored: the retired task's history goes on; fires only from now")
-            return lines + _field_lines(_declared(spec), spec.timezone, _created_line)
+            return lines + _field_lines(_declared(spec), spec, _created_line)
         case Update(live, spec, fields):
             lines = [_title("~", f"{spec.name} will be updated", spec.position)]
             if not fields:
                 lines.append("      its row cannot be read and is written anew")
-            lines += _field_lines(fields, spec.timezone, _updated_line)
+            lines += _field_lines(fields, spec, _updated_line)
             if live.changed_by_hand:
                 lines.append("      ! changed by hand in the database since it was last applied")
             return lines
@@ -235,10 +239,28 @@ def _defaults() -> dict[str, Any]:
     return flattened(TaskSpec("", "").document())
 
 
-def _field_lines(fields: Iterator[FieldChange] | Sequence[FieldChange], zone: str, line: Any) -> list[str]:
+def _field_lines(
+    fields: Iterator[FieldChange] | Sequence[FieldChange], spec: TaskSpec, line: Callable[[FieldChange], str]
+) -> list[str]:
     fields = list(fields)
     width = max((len(field.path) for field in fields), default=0)
-    return [f"      {field.path.ljust(width)}  {line(field)}{_in_zone(field, zone)}" for field in fields]
+    timed = next((field for field in fields if _is_timed(field)), None)
+    zone = f"   ({_zone_of(spec)})"
+    return [
+        f"      {field.path.ljust(width)}  {line(field)}{zone if field is timed else ''}" for field in fields
+    ]
+
+
+def _is_timed(field: FieldChange) -> bool:
+    """Whether the field says at which time of the day the task fires, and not in which zone."""
+    if field.path == "schedule":
+        return wants_zone(field.after)
+    return field.after is not None and f"{field.path}.".startswith("schedule.cron.")
+
+
+def _zone_of(spec: TaskSpec) -> str:
+    own = spec.schedule.timezone if isinstance(spec.schedule, Qualified) else None
+    return own or spec.timezone
 
 
 def _created_line(field: FieldChange) -> str:
@@ -249,12 +271,12 @@ def _updated_line(field: FieldChange) -> str:
     return f"{value_text(field.path, field.before)} -> {value_text(field.path, field.after)}"
 
 
-def _in_zone(field: FieldChange, zone: str) -> str:
-    return f"   ({zone})" if field.path == "schedule.cron" and field.after is not None else ""
-
-
 def value_text(path: str, value: Any) -> str:
-    """Return a field's value as JSON; a duration as people write it."""
+    """Return a field's value as JSON; a duration and a schedule as people write them."""
     if path in DURATIONS and isinstance(value, int | float):
         return duration_text(timedelta(seconds=value))
+    if path == "schedule":
+        return schedule_written(value)
+    if path in _CALENDARS and value is not None:
+        value = calendar_names(value)
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from taskcfg.source.reading import OWN
-from taskcfg.source.schema_fields import FIELDS, NAME, JsonSchema, or_reference
+from taskcfg.source.schema_fields import FIELDS, NAME
+from taskcfg.source.schema_parts import JsonSchema, in_any_case, or_reference
 from taskcfg.types.params_schema import params_schema
 from taskcfg.types.registry import TaskType
 
@@ -117,14 +118,9 @@ def _open_to_text(schema: JsonSchema) -> JsonSchema:
         case {"type": "integer" | "number" as kind}:
             return or_reference({**schema, "type": [kind, "string"], "pattern": _NUMERIC})
         case {"type": "boolean"}:
-            text = {"pattern": _in_any_case(_BOOLEAN), "minimum": 0, "maximum": 1}
+            text = {"pattern": in_any_case(_BOOLEAN), "minimum": 0, "maximum": 1}
             return or_reference({**schema, "type": ["boolean", "string", "integer"], **text})
         case {"type": "string" | ["string", "number"]} if {"pattern", "minLength", "maxLength"} & set(schema):
             return or_reference(schema)
         case _:
             return schema
-
-
-def _in_any_case(pattern: str) -> str:
-    """Return *pattern* for letters of either case: JSON Schema knows no flags."""
-    return "".join(f"[{each.upper()}{each}]" if each.isalpha() else each for each in pattern)

@@ -20,6 +20,7 @@ from taskcfg.types.registry import Registry, TaskType
 
 _DURATIONS = ("timeout", "catch_up_window", "expires", "jitter", "expect_success_within")
 _RETRY_DURATIONS = ("delay", "max_delay")
+_CALENDARS = ("skip_on", "only_on")
 _ALWAYS = ("type", "schedule")
 
 WIDEST = 1_000_000
@@ -122,9 +123,21 @@ def _in_words(name: str, value: Any) -> Any:
         return _duration(value)
     if name == "retry":
         return {key: _duration(item) if key in _RETRY_DURATIONS else item for key, item in value.items()}
-    if name == "schedule" and isinstance(value, Mapping) and "every" in value:
-        return {**value, "every": _duration(value["every"])}
+    if name == "schedule":
+        return [_part_in_words(part) for part in value] if isinstance(value, list) else _part_in_words(value)
     return value
+
+
+def _part_in_words(part: Any) -> Any:
+    """Return one schedule's document as people write it: calendars by their names alone."""
+    if not isinstance(part, Mapping):
+        return part
+    words: dict[str, Any] = {
+        key: [each["calendar"] for each in part[key]] for key in _CALENDARS if key in part
+    }
+    if "every" in part:
+        words["every"] = _duration(part["every"])
+    return {**part, **words}
 
 
 def _duration(seconds: float) -> str:
