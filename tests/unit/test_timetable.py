@@ -1,92 +1,14 @@
-"""The laws of fire times: strictly later, the same from wherever one asks, sane on clock-change days."""
+"""Fire times by example: on clock-change days, at the ends of time, and what no timetable can be made of."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nominals import after, between
-from taskcfg.spec.schedule import At, Cron, Every, Manual, Schedule, union
+from schedules import utc
+from taskcfg.spec.schedule import At, Cron, Every, Manual, union
 from taskcfg.spec.times.timetable import timetable
 from taskcfg.spec.times.zones import zone_named
-
-ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu")
-CRONS = (
-    *("* * * * *", "*/7 * * * *", "30 1 * * *", "30 2 * * *", "0 0 * * *", "15,45 */6 * * *"),
-    *("0 9 * * MON-FRI", "0 12 1,15 * *", "0 0 13 * FRI", "0 6 L * *", "0 6 * * SUN#1", "0 0 29 2 *"),
-)
-
-instants = st.timedeltas(timedelta(0), timedelta(days=6 * 365)).map(
-    lambda offset: datetime(2024, 1, 1, tzinfo=UTC) + offset
-)
-# Half of the moments lie around the clock changes of 2026 in New York and Berlin.
-changes = [datetime(2026, month, day, tzinfo=UTC) for month, day in ((3, 8), (3, 29), (10, 25), (11, 1))]
-near_changes = st.builds(
-    lambda day, seconds: day + timedelta(seconds=seconds),
-    st.sampled_from(changes),
-    st.integers(-3600 * 12, 3600 * 36),
-)
-moments = st.one_of(instants, near_changes)
-crons = st.builds(Cron, st.sampled_from(CRONS))
-intervals = st.builds(Every, st.timedeltas(timedelta(seconds=1), timedelta(days=400)), anchor=instants)
-lists = st.builds(lambda found: At(tuple(sorted(found))), st.sets(instants, min_size=1, max_size=20))
-schedules = st.one_of(crons, intervals, lists)
-zones = st.sampled_from(ZONES)
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-@given(schedules, zones, moments)
-def test_the_next_time_is_strictly_later_and_in_utc(schedule: Schedule, zone: str, moment: datetime) -> None:
-    found = after(timetable(schedule, zone), moment)
-
-    assert found is None or (found > moment and found.tzinfo is UTC)
-
-
-@given(schedules, zones, moments, st.data())
-def test_a_restart_at_any_instant_changes_nothing(
-    schedule: Schedule, zone: str, moment: datetime, data: st.DataObject
-) -> None:
-    table = timetable(schedule, zone)
-    found = after(table, moment)
-    if found is None:
-        return
-
-    microseconds = (found - moment) // timedelta(microseconds=1)
-    later = moment + timedelta(microseconds=data.draw(st.integers(0, microseconds - 1)))
-
-    assert after(table, later) == found
-
-
-@given(schedules, zones, moments, st.timedeltas(timedelta(0), timedelta(days=3)))
-def test_between_is_repeated_next_after_within_its_bounds(
-    schedule: Schedule, zone: str, start: datetime, length: timedelta
-) -> None:
-    table = timetable(schedule, zone)
-
-    found = between(table, start, start + length, 50)
-
-    assert len(found) <= 50
-    assert all(start <= instant < start + length for instant in found)
-    assert all(after(table, first) == second for first, second in pairwise(found))
-
-
-@given(schedules, zones, moments, st.timedeltas(timedelta(0), timedelta(days=3)))
-def test_counting_agrees_with_listing(
-    schedule: Schedule, zone: str, moment: datetime, length: timedelta
-) -> None:
-    table = timetable(schedule, zone)
-    start = after(table, moment)
-    if start is None:
-        return
-    listed = between(table, start, start + length + timedelta(microseconds=1), 10_000)
-
-    if len(listed) < 10_000:
-        assert table.count_between(start, start + length, 100_000) == (len(listed), listed[-1])
 
 
 def test_counting_one_by_one_stops_at_its_limit() -> None:
