@@ -121,8 +121,8 @@ class _CalendarReader:
             self._add("weekdays", node, message, hint)
         else:
             hint = did_you_mean(word, _FULL_NAMES) if len(word) > 4 else None
-            names = ", ".join(f"`{name}`" for name in WEEKDAYS)
-            self._add("weekdays", node, f"no weekday is named {shown(value)}", hint or f"expected {names}")
+            known = ", ".join(f"`{name}`" for name in WEEKDAYS)
+            self._add("weekdays", node, f"no weekday is named {shown(value)}", hint or f"expected {known}")
         return 0
 
     def _holidays(self, entries: Entries) -> frozenset[date]:

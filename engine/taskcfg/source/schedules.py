@@ -16,6 +16,7 @@ from taskcfg.source.nodes import Entries, entries_of, value_of
 from taskcfg.source.prospects import Prospect, prospect, why_never
 from taskcfg.source.qualifiers import QUALIFIERS, Calendars, read_qualifiers, read_timezone
 from taskcfg.source.rules import READERS, Place, read_rule
+from taskcfg.spec.advice import advice_on
 from taskcfg.spec.duration import duration_text, parse_duration
 from taskcfg.spec.schedule import Manual, Part, Qualified, Schedule, union
 from taskcfg.spec.shown import shown
@@ -126,7 +127,16 @@ def _read_element(
         name, reason = why_never(part, zone.key)
         place.add(name, entries[name][1], reason, "mend the schedule, or remove it")
         return None
+    _advise(part, zone, now, entries, place)
     return _Element(part, expected, path, entries)
+
+
+def _advise(part: Part, zone: ZoneInfo, now: datetime, entries: Entries, place: Place) -> None:
+    """Warn of what is likely not meant."""
+    for advice in advice_on(part, zone.key, now, dst_written="dst" in entries):
+        field = f"{place.path}.{advice.field}"
+        node = entries[advice.field][1]
+        place.findings.add(field, node, advice.message, advice.hint, Severity.WARNING)
 
 
 def _report_no_mapping(node: Node, path: str, findings: TaskFindings) -> None:

@@ -183,15 +183,15 @@ def _odd_steps(texts: dict[Field, str]) -> Iterator[Advice]:
 def _about_clocks(part: Part, zone: str, start: datetime) -> tuple[Advice, ...]:
     """Warn of fixed times that clocks skip, or show twice, within the coming 13 months."""
     own = part.timezone if isinstance(part, Qualified) and part.timezone else zone
-    said = []
+    said: dict[bool, str] = {}  # the next of each kind: the others are as it is
     for change in _changes(own, start):
         what = _at_change(part, zone, change)
         if what:
-            said.append(what)
+            said.setdefault(change.offset > change.before, what)
     if not said:
         return ()
     hint = "choose another time, or write `dst: {gap: run_after, overlap: first}` to keep it so"
-    return (Advice("cron", f"in {own} {' and '.join(said)}", hint),)
+    return (Advice("cron", f"in {own} {' and '.join(said.values())}", hint),)
 
 
 def _changes(zone: str, start: datetime) -> Iterator[Stretch]:
