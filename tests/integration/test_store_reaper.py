@@ -100,9 +100,9 @@ class TestLeases:
         one, two = uuid4(), uuid4()
 
         taken = [leases.acquire(world.database, "reaper", holder) for holder in (one, two, one)]
-        leases.release(world.database, "reaper", two)
+        leases.release_all(world.database, two)
         still = leases.acquire(world.database, "reaper", two)
-        leases.release(world.database, "reaper", one)
+        leases.release_all(world.database, one)
         free = leases.acquire(world.database, "reaper", two)
 
         assert (taken, still, free) == ([True, False, True], False, True)

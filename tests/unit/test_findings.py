@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from taskcfg.control.doctor import clock_agrees, clocks_compared, secrets_used, workers_alive
+from taskcfg.control.doctor import clock_agrees, clocks_compared, secrets_used, workers_alive, zones_agree
 from taskcfg.control.findings import Level, zone_data
 from taskcfg.store.database import open_database
 from taskcfg.store.nodes import NodeRow
@@ -86,3 +86,12 @@ def test_the_secrets_that_live_tasks_need_are_named() -> None:
 
     assert (found.check, found.level, found.reason) == ("secrets", "ok", "workers need 2 secrets: KEY, TOKEN")
     assert list(secrets_used([make_spec()])) == []
+
+
+def test_a_machine_with_older_time_zones_than_the_fire_times_is_warned_of() -> None:
+    (older,) = zones_agree("2025a", "2025b")
+    (other,) = zones_agree("files-12", "2025b")
+
+    assert (older.level, other.level) == (Level.WARN, Level.WARN)
+    assert older.reason == "this machine's are 2025a, and fire times come from 2025b"
+    assert [*zones_agree("2025b", "2025b"), *zones_agree("2025c", "2025b"), *zones_agree("2025b", None)] == []

@@ -21,15 +21,17 @@ from taskcfg.control.findings import (
     warn,
     zone_data,
 )
+from taskcfg.control.zone_data import is_newer, zone_database
 from taskcfg.dispatch.reach import reach_broker
 from taskcfg.errors import DatabaseUnavailable, SchemaMismatch, TaskcfgError, count
 from taskcfg.settings import Settings
 from taskcfg.spec.fires import is_gated
 from taskcfg.spec.secrets import secret_names
 from taskcfg.spec.task import TaskSpec
-from taskcfg.store import schema
+from taskcfg.store import rezoning, schema
 from taskcfg.store.database import Engine, database_time, open_database, reading
 from taskcfg.store.nodes import SCHEDULER, WORKER, NodeRow, known_nodes
+from taskcfg.store.settings_table import read_setting
 from taskcfg.store.task_list import TaskRow, task_rows
 from taskcfg.types.registry import Registry
 
@@ -81,6 +83,8 @@ def _living(database: Engine, app: Any) -> Iterator[Finding]:
         tasks = task_rows(connection)
         schedulers = known_nodes(connection, SCHEDULER)
         workers = known_nodes(connection, WORKER)
+        known_zones = read_setting(connection, rezoning.SETTING)
+    yield from zones_agree(zone_database(), known_zones)
     yield schedulers_alive(schedulers, live=len(tasks))
     try:
         yield workers_alive(workers, _by_queue(tasks, app))
@@ -141,6 +145,14 @@ def clocks_compared(here: datetime, there: datetime) -> Finding:
     if abs(apart) > CLOCK_BROKEN:
         return fail("clock", reason, hint)
     return warn("clock", reason, hint) if abs(apart) > CLOCK_APART else ok("clock", reason)
+
+
+def zones_agree(here: str | None, known: str | None) -> Iterator[Finding]:
+    """Whether this machine's time zone database is the one that fire times were worked out with."""
+    if here is None or known is None or here == known or is_newer(here, known):
+        return
+    reason = f"this machine's are {here}, and fire times come from {known}"
+    yield warn("zone_versions", reason, "update tzdata, so that all machines have the same")
 
 
 def schema_matches(database: Engine) -> Finding:

@@ -17,6 +17,7 @@ from taskcfg.daemon.loop import LONGEST_PAUSE, Loop, Outage
 from taskcfg.daemon.membership import Membership
 from taskcfg.daemon.reaping import Reaping, end_pauses
 from taskcfg.daemon.reconciler import Reconciler
+from taskcfg.daemon.zones import Zones
 from taskcfg.dispatch.interrupting import Interrupter
 from taskcfg.dispatch.publisher import CeleryDispatcher
 from taskcfg.dispatch.relay import Relay
@@ -26,7 +27,7 @@ from taskcfg.settings import Settings
 from taskcfg.source.folders import calendar_folders
 from taskcfg.source.watcher import FolderWatcher
 from taskcfg.spec.fires import Outgoing
-from taskcfg.store import schema
+from taskcfg.store import leases, schema
 from taskcfg.store.database import break_off, open_database
 from taskcfg.store.firing import EventFiring
 from taskcfg.store.hints import Hints
@@ -80,6 +81,7 @@ class Scheduler:
         self._firing = Firing(EventFiring(self._database, self._node_id), clock, self._offer)
         self._reaping = Reaping(self._database, self._node_id, settings.unclaimed_after, clock)
         self._interrupting = Interrupting(self._database, self._node_id, Interrupter(app), clock)
+        self._zones = Zones(self._database)
         self._hints = Hints(self._database)
         self._reconciler = Reconciler(self._database, settings, registry, clock) if watch else None
         self._watcher = FolderWatcher(_watched(settings.tasks_dir), clock) if watch else None
@@ -106,6 +108,7 @@ class Scheduler:
         if self._reconciler is not None and self._reconciler.run_once().problems:
             self._close()
             return 1
+        self._zones.run_once()
         end_pauses(self._database)
         while self._firing.run_once() == 0:
             self._relay.run_once()
@@ -128,6 +131,7 @@ class Scheduler:
             "hints": self._listen,
             "reaper": self._reaping.run_once,
             "interrupter": self._interrupting.run_once,
+            "zones": self._zones.run_once,
         }
         if self._reconciler is not None:
             steps["reconciler"] = self._follow_files
@@ -200,7 +204,7 @@ class Scheduler:
         if self._watcher is not None:
             self._watcher.close()
         self._hints.wake()
-        for name in ("reconciler", "firing", "reaper", "interrupter", "hints"):
+        for name in ("reconciler", "zones", "firing", "reaper", "interrupter", "hints"):
             if name in self._loops:
                 self._loops[name].stop(LOOP_PATIENCE)
         self._loops["relay"].stop(LOOP_PATIENCE)
@@ -208,6 +212,7 @@ class Scheduler:
         self._firing.close()
         self._relay.close()
         try:
+            leases.release_all(self._database, self._node_id)
             self._membership.end()
         except DatabaseUnavailable as error:
             logger.warning("scheduler.unsigned reason=%r", error.message)

@@ -11,6 +11,7 @@ from taskcfg.spec.fires import Advance, DueTask, message_of
 from taskcfg.spec.pause import settle
 from taskcfg.spec.policy import CatchUp
 from taskcfg.spec.times.timetable import timetable
+from taskcfg.spec.times.zones import UnknownZone
 
 
 def advance(task: DueTask, now: datetime) -> Advance:
@@ -56,7 +57,12 @@ def _advance(task: DueTask, decision: Callable[[Rules, datetime], Decision | Non
             return Advance(task, decided)
         return Advance(task, None, resume_at=Coming(start, rules.fire_at(start)))
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
-        return Advance(task, None, error=f"{type(error).__name__}: {error}")
+        return Advance(task, None, error=error_text(error))
+
+
+def error_text(error: Exception) -> str:
+    """Return why a task cannot be worked out: what is ours as it is said, all else with its kind."""
+    return str(error) if isinstance(error, UnknownZone) else f"{type(error).__name__}: {error}"
 
 
 def _before(task: DueTask) -> datetime:

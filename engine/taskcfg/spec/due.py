@@ -17,7 +17,7 @@ MISSED_AFTER = timedelta(seconds=30)
 SPAN_LIMIT = 100_000
 """The most missed instants of a list of schedules that one decision covers; more are settled in several."""
 
-MOST_AT_ONCE = 200
+MOST_AT_ONCE = 100
 """The most missed fires that one decision makes up for; the next one goes on where it ended."""
 
 _MICROSECOND = timedelta(microseconds=1)

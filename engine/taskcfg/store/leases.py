@@ -34,7 +34,7 @@ def acquire(database: Engine, name: str, holder: UUID) -> bool:
         return connection.scalar(statement.returning(lease.c.epoch)) is not None
 
 
-def release(database: Engine, name: str, holder: UUID) -> None:
-    """Give the lease up, if it is ours, for the next to take at once."""
+def release_all(database: Engine, holder: UUID) -> None:
+    """Give up every lease that is ours, for the next to take at once. Raises DatabaseUnavailable."""
     with writing(database) as connection:
-        connection.execute(lease.delete().where(lease.c.name == name, lease.c.holder == holder))
+        connection.execute(lease.delete().where(lease.c.holder == holder))
