@@ -26,6 +26,7 @@ COMMANDS = {
     "list": "List the tasks.",
     "show": "Show one task, whole.",
     "next": "Show the coming fires.",
+    "heatmap": "Show how many fires come in each hour of the week.",
     "explain": "Show where each value of a task comes from, and what it means.",
     "run": "Run tasks now.",
     "pause": "Stop tasks until they are resumed.",

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from taskcfg_cli import completion
 from taskcfg_cli.context import Invocation
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -167,8 +170,8 @@ def _selectors(required: bool, states: bool) -> list[Callable[[Any], Any]]:
     return given
 
 
-def span(start: str) -> Callable[[F], F]:
-    """Add `--from` (without it: *start*) and `--to`."""
+def span(start: str, end: str | None = None) -> Callable[[F], F]:
+    """Add `--from` (without it: *start*) and `--to` (*end*)."""
     first = click.option(
         "--from",
         "start",
@@ -176,13 +179,11 @@ def span(start: str) -> Callable[[F], F]:
         metavar="INSTANT",
         help=f"Inclusive (default: {start}).",
     )
-    return lambda command: first(_until(command))
-
-
-def _until(command: F) -> F:
-    return click.option("--to", "end", type=InstantValue(sign=1), metavar="INSTANT", help="Exclusive.")(
-        command
+    default = f" (default: {end})" if end else ""
+    last = click.option(
+        "--to", "end", type=InstantValue(sign=1), metavar="INSTANT", help=f"Exclusive{default}."
     )
+    return lambda command: first(last(command))
 
 
 def task_files(command: F) -> F:
@@ -217,6 +218,20 @@ class DurationValue(click.ParamType[timedelta]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class ZoneValue(click.ParamType["ZoneInfo"]):
+    """A time zone by its IANA name."""
+
+    name = "zone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        from taskcfg.spec.times.zones import zone_named
+
+        try:
+            return zone_named(str(value))
+        except ValueError as error:
+            self.fail(f"{error}: write an IANA name such as `Europe/Berlin` or `UTC`", param, ctx)
 
 
 class InstantValue(click.ParamType[datetime]):

@@ -35,6 +35,7 @@ ANSWERS: list[tuple[list[str], int, set[str]]] = [
     (["show", "nightly"], 0, {"name", "spec"}),
     (["explain", "nightly"], 0, set()),
     (["next", "--count", "1"], 0, {"from", "to", "fires"}),
+    (["heatmap"], 0, {"from", "weekdays", "busiest", "queues"}),
     (["run", "nightly"], 0, {"fires"}),
     (["run", "nightly", "--wait", "--timeout", "0s"], 1, {"fires"}),
     (["pause", "nightly", "--reason", "INC-1\u202e"], 0, {"tasks"}),
