@@ -1,13 +1,15 @@
 """A plan in words: exact, since people and scripts read it."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 from taskcfg.problems import Position
 from taskcfg.reconcile.describe import applied_total, plan_document, plan_lines, plan_total, value_text
 from taskcfg.reconcile.plan import Plan, build_plan
 from taskcfg.reconcile.state import LiveTask
+from taskcfg.spec.calendar import calendar_of
 from taskcfg.spec.policy import Policy, Retry
-from taskcfg.spec.schedule import Cron
+from taskcfg.spec.schedule import At, Cron, CronFields, Every, Manual, Schedule, qualified, union
 from taskcfg.spec.task import TaskSpec
 from taskcfg.testing import make_spec
 
@@ -218,3 +220,52 @@ def test_only_durations_of_tasks_are_written_as_durations() -> None:
     assert value_text("params.count", 5400) == "5400"
     assert value_text("timeout", None) == "null"
     assert value_text("labels.name", "müßig") == '"müßig"'
+
+
+def scheduled(schedule: Schedule) -> TaskSpec:
+    return replace(nightly("0 2 * * *"), schedule=schedule)
+
+
+def schedule_lines(before: Schedule, after: Schedule) -> list[str]:
+    return plan_lines(plan_from(scheduled(after), live=(row(scheduled(before)),)))[3:-1]
+
+
+def test_a_list_of_schedules_is_one_value_and_reads_as_written() -> None:
+    holidays = calendar_of("holidays", [date(2026, 12, 25)])
+    several = union(
+        [
+            Cron("0 2 * * *"),
+            qualified(CronFields((("hour", "9"),)), timezone="Asia/Tokyo", skip_on=[holidays]),
+            qualified(Every(timedelta(minutes=15)), end=NOW),
+            At((NOW,)),
+        ]
+    )
+
+    assert schedule_lines(Cron("0 2 * * *"), several) == [
+        '      schedule  {cron: "0 2 * * *"} -> [{at: 2026-10-22T17:00:00Z}, {cron: "0 2 * * *"}, '
+        '{cron: {hour: "9"}, timezone: Asia/Tokyo, skip_on: [holidays]}, '
+        "{every: 15m, end: 2026-10-22T17:00:00Z}]   (Europe/London)"
+    ]
+    assert schedule_lines(several, Manual())[0].endswith(' -> "manual"')
+
+
+def test_a_schedule_is_shown_in_its_own_zone() -> None:
+    before = qualified(Cron("0 2 * * *"), timezone="Asia/Tokyo")
+    fields = CronFields((("minute", "0"), ("hour", "9")))
+
+    assert schedule_lines(before, qualified(Cron("0 3 * * *"), timezone="Asia/Tokyo")) == [
+        '      schedule.cron  "0 2 * * *" -> "0 3 * * *"   (Asia/Tokyo)'
+    ]
+    assert schedule_lines(fields, CronFields((("minute", "5"), ("hour", "8")))) == [
+        '      schedule.cron.minute  "0" -> "5"   (Europe/London)',
+        '      schedule.cron.hour    "9" -> "8"',
+    ]
+
+
+def test_calendars_are_named() -> None:
+    one, two = (calendar_of(name, [date(2026, 12, 25)]) for name in ("holidays", "audits"))
+    before = qualified(Cron("0 2 * * *"), skip_on=[one])
+
+    assert schedule_lines(before, qualified(Cron("0 2 * * *"), skip_on=[one, two])) == [
+        '      schedule.skip_on  ["holidays"] -> ["audits", "holidays"]'
+    ]
