@@ -237,7 +237,7 @@ def test_a_default_without_a_rule_goes_beside_each_of_a_list() -> None:
     }
 
 
-def test_a_default_without_a_rule_stays_where_a_nearer_one_of_another_kind_is_replaced(
+def test_a_default_without_a_rule_stays_where_a_nearer_one_is_replaced(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "_defaults.yaml").write_text(
