@@ -74,7 +74,7 @@ def at(text: str) -> datetime:
         ('{cron: " 0  9 * *  mon-fri"}', Cron("0 9 * * mon-fri")),
         ('{cron: "15 0 3 * * *"}', Cron("15 0 3 * * *")),
         ('{cron: "@Hourly"}', Cron("@hourly")),
-        ("{cron: {hour: 2}}", CronFields((("hour", "2"),))),
+        ("{cron: {hour: 4}}", CronFields((("hour", "4"),))),
         (
             '{cron: {year: 2027, day_of_week: [mon, "wed - fri"], second: "*/5"}}'.replace(" - ", "-"),
             CronFields((("second", "*/5"), ("day_of_week", "MON,WED-FRI"), ("year", "2027"))),
@@ -116,15 +116,15 @@ def test_a_list_is_the_union_of_its_elements_in_whatever_order() -> None:
 
 
 def test_h_is_a_plain_time_of_the_task_and_another_task_has_its_own() -> None:
-    schedules = {name: only('{cron: "H H(0-5) * * *"}', name=name) for name in ("a", "b", "c", "d")}
+    schedules = {name: only('{cron: "H H(4-9) * * *"}', name=name) for name in ("a", "b", "c", "d")}
     fields = only("{cron: {minute: H/15}}")
 
     assert len(set(schedules.values())) > 1
-    assert only('{cron: "H H(0-5) * * *"}') == schedules["a"]
+    assert only('{cron: "H H(4-9) * * *"}') == schedules["a"]
     for schedule in schedules.values():
         assert isinstance(schedule, Cron)
         minute, hour, *rest = schedule.expression.split()
-        assert 0 <= int(minute) <= 59 and 0 <= int(hour) <= 5 and rest == ["*", "*", "*"]
+        assert 0 <= int(minute) <= 59 and 4 <= int(hour) <= 9 and rest == ["*", "*", "*"]
         assert read_cron(schedule.expression).text == schedule.expression
     assert isinstance(fields, CronFields) and "H" not in fields.fields[0][1]
 
