@@ -18,7 +18,7 @@ from taskcfg.source.loader import Loaded, load_files, load_folder
 from taskcfg.spec.fire_time import same_times
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.task import TaskSpec
-from taskcfg.store import hints, pauses, revisions, task_configs
+from taskcfg.store import calendars, hints, pauses, revisions, task_configs
 from taskcfg.store.database import Connection, Engine, applying, reading
 from taskcfg.store.firing import materialise_due, materialise_to_edit
 from taskcfg.types.registry import Registry
@@ -141,6 +141,7 @@ def _paused(plan: Plan, live: Mapping[str, LiveTask], by_id: Mapping[int, Pause]
 
 def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str) -> None:
     commit = desired.checkout.commit if desired.checkout else None
+    calendars.save_calendars(connection, desired.specs.values())
     deletes = [change for change in plan.changes if isinstance(change, Delete)]
     updates = [change for change in plan.changes if isinstance(change, Update)]
     creates = [change for change in plan.changes if isinstance(change, Create)]

@@ -108,9 +108,9 @@ class _CalendarReader:
         """Return the weekday's bit, 0 when it is none."""
         value = value_of(node, self._findings)
         word = str(value).upper()
-        for names in (WEEKDAYS, _FULL_NAMES):
-            if word in names:
-                return 1 << names.index(word)
+        for known in (WEEKDAYS, _FULL_NAMES):
+            if word in known:
+                return 1 << known.index(word)
         if isinstance(value, int | float) or word.isdigit():
             hint = (
                 f"write its name: {WEEKDAYS[int(word) % 7]}, if you mean crontab's"

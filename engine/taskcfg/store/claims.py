@@ -25,6 +25,7 @@ from sqlalchemy import (
 from taskcfg.spec.fires import LIVE_STATES, DueTask
 from taskcfg.spec.policy import Overlap, OverlapMode
 from taskcfg.store.bulk import among
+from taskcfg.store.calendars import with_calendars
 from taskcfg.store.columns import Instant, db_now, is_one_of
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
 from taskcfg.store.tables import schedule_event, task_config, task_pause
@@ -145,7 +146,7 @@ def _claimed(
     connection: Connection, rows: Sequence[Row[Any]], now: datetime, *, paused_too: bool = False
 ) -> Claimed:
     due, unreadable, stopped, failing = [], [], [], {}
-    for row in rows:
+    for row in with_calendars(connection, rows):
         if row.retired_at is not None or not row.enabled or (row.paused and not paused_too):
             stopped.append(row.id)
             continue

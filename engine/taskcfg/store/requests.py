@@ -13,6 +13,7 @@ from taskcfg.errors import RetiredTask, TaskcfgError, UnknownTask
 from taskcfg.spec.fires import EventKind, EventState, celery_id, manual_key, message_of
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store.bulk import among, insert_new_rows
+from taskcfg.store.calendars import with_calendars
 from taskcfg.store.database import database_time
 from taskcfg.store.hints import notify
 from taskcfg.store.history import FireRow, fires_by_id
@@ -43,7 +44,7 @@ def runnable(connection: Connection, names: Sequence[str]) -> list[Runnable]:
     """
     query = select(*SPEC_SELECTION).where(_c.retired_at.is_(None), among(connection, _c.name, names))
     locking = query.order_by(_c.id).with_for_update(of=task_config, key_share=True)
-    rows = {row.name: row for row in connection.execute(locking)}
+    rows = {row.name: row for row in with_calendars(connection, connection.execute(locking))}
     found = []
     for name in dict.fromkeys(names):
         if name not in rows:

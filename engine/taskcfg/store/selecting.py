@@ -12,6 +12,7 @@ from taskcfg.spec.pause import Pause
 from taskcfg.spec.selection import Selection
 from taskcfg.spec.task import TaskSpec, TaskState
 from taskcfg.store.bulk import among
+from taskcfg.store.calendars import with_calendars
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, labels_of, spec_of
 from taskcfg.store.tables import task_config
 from taskcfg.store.task_list import PAUSE_SELECTION, TASKS_AND_PAUSES, pause_of, task_state
@@ -52,7 +53,8 @@ def declared(connection: Connection, ids: Collection[int]) -> list[Declared]:
     """Return the tasks *ids*, by name, but for rows that cannot be read."""
     query = select(*SPEC_SELECTION, *PAUSE_SELECTION).select_from(TASKS_AND_PAUSES)
     found = []
-    for row in connection.execute(query.where(among(connection, _c.id, ids)).order_by(_c.name, _c.id)):
+    rows = connection.execute(query.where(among(connection, _c.id, ids)).order_by(_c.name, _c.id))
+    for row in with_calendars(connection, rows):
         try:
             found.append(Declared(spec_of(row), pause_of(row)))
         except UNREADABLE:

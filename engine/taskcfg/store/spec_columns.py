@@ -14,6 +14,7 @@ from taskcfg.spec.policy import Policy, policy_from_document
 from taskcfg.spec.schedule import Schedule, schedule_document
 from taskcfg.spec.schedule_reading import schedule_from_document
 from taskcfg.spec.task import TaskSpec
+from taskcfg.store.calendars import known_calendar
 from taskcfg.store.tables import task_config
 
 _c = task_config.c
@@ -69,7 +70,10 @@ def columns_of(spec: TaskSpec) -> dict[str, Any]:
 
 
 def spec_of(row: Row[Any]) -> TaskSpec:
-    """Return the spec in *row*, whose first columns are `SPEC_SELECTION`. Raises one of `UNREADABLE`."""
+    """Return the spec in *row*, whose first columns are `SPEC_SELECTION`.
+
+    Its calendars are known when the row came through `with_calendars`. Raises one of `UNREADABLE`.
+    """
     # By position: this is done for each due task, and names cost as much as the rest.
     (
         _,
@@ -126,7 +130,7 @@ def labels_of(text: str) -> Mapping[str, str]:
 
 @lru_cache(maxsize=1024)
 def _schedule(text: str) -> Schedule:
-    return schedule_from_document(json.loads(text))
+    return schedule_from_document(json.loads(text), known_calendar)
 
 
 def _mapping(text: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from taskcfg.spec.fire_time import coming_after, fire_time, same_times
 from taskcfg.spec.fires import LIVE_STATES, EventKind, EventState
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store.bulk import among, insert_rows, update_rows
+from taskcfg.store.calendars import with_calendars
 from taskcfg.store.columns import db_now, is_one_of
 from taskcfg.store.database import database_time
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, columns_of, spec_of
@@ -47,7 +48,8 @@ def specs_of(connection: Connection, ids: Collection[int]) -> dict[int, TaskSpec
     if not ids:
         return {}
     specs = {}
-    for row in connection.execute(select(*SPEC_SELECTION).where(among(connection, _c.id, ids))):
+    rows = connection.execute(select(*SPEC_SELECTION).where(among(connection, _c.id, ids)))
+    for row in with_calendars(connection, rows):
         try:
             specs[row.id] = spec_of(row)
         except UNREADABLE:
@@ -197,7 +199,7 @@ def _going_on(
         among(connection, _c.id, specs), _c.next_nominal_at.is_not(None)
     )
     standing = {}
-    for row in connection.execute(query):
+    for row in with_calendars(connection, connection.execute(query)):
         spec = specs[row.id]
         try:
             same = same_times(spec_of(row), spec)

@@ -15,6 +15,7 @@ from taskcfg.spec.selection import LIVE_TASK_STATES as LIVE_TASK_STATES
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.task import TaskState as TaskState
 from taskcfg.store.bulk import among
+from taskcfg.store.calendars import with_calendars
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
 from taskcfg.store.tables import schedule_event, task_config, task_execution, task_pause
 
@@ -73,7 +74,8 @@ def task_rows(
     for column, wanted in ((_c.name, names), (_c.source, sources), (_c.type, types)):
         if wanted is not None:
             query = query.where(among(connection, column, wanted))
-    return [_task_row(row) for row in connection.execute(query.order_by(_c.name, _c.id))]
+    rows = connection.execute(query.order_by(_c.name, _c.id))
+    return [_task_row(row) for row in with_calendars(connection, rows)]
 
 
 def task_state() -> ColumnElement[str]:
