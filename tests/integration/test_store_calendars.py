@@ -13,9 +13,9 @@ from taskcfg.spec.calendar import Calendar, calendar_of
 from taskcfg.spec.schedule import Cron, Every, qualified, union
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import task_configs
-from taskcfg.store.calendars import forget_calendars
 from taskcfg.store.database import reading, writing
 from taskcfg.store.selecting import declared
+from taskcfg.store.spec_columns import forget_schedules
 from taskcfg.store.tables import calendar, task_config
 from taskcfg.store.task_list import task_rows
 from taskcfg.sync import Applied, Approval, Desired, apply_desired
@@ -29,9 +29,9 @@ MISSING = (
 
 @pytest.fixture(autouse=True)
 def nothing_known() -> Iterator[None]:
-    forget_calendars()
+    forget_schedules()
     yield
-    forget_calendars()
+    forget_schedules()
 
 
 def apply(world: World, *specs: TaskSpec) -> Applied:
@@ -73,16 +73,17 @@ def test_an_apply_saves_each_calendar_once_whoever_names_it(world: World) -> Non
 
 def test_no_fire_falls_on_a_day_that_is_skipped(world: World) -> None:
     closed = closed_for(world, 3)
-    apply(world, spec_with(closed))
+    daily = qualified(Every(timedelta(days=1)), skip_on=[closed_on(sorted(closed.dates)[1:])])
+    apply(world, spec_with(closed), make_spec("daily", schedule=daily))
     assert world.task("a").next_nominal_at.date() == max(closed.dates) + timedelta(days=1)
 
-    world.let_come_due("a")
-    forget_calendars()
+    world.let_come_due("daily")
+    forget_schedules()
     world.make_pass()
 
-    assert [row.task_config_id for row in world.events()] == [world.task("a").id]
-    assert world.task("a").next_nominal_at.date() == max(closed.dates) + timedelta(days=1)
-    assert world.task("a").error_reason is None
+    assert [row.task_config_id for row in world.events()] == [world.task("daily").id]
+    assert world.task("daily").next_nominal_at.date() == max(closed.dates) + timedelta(days=1)
+    assert world.task("daily").error_reason is None
 
 
 def test_every_reader_of_specs_finds_the_calendar(world: World) -> None:
@@ -96,7 +97,7 @@ def test_every_reader_of_specs_finds_the_calendar(world: World) -> None:
             lambda: task_rows(connection)[0].spec,
             lambda: declared(connection, [id_])[0].spec,
         ):
-            forget_calendars()
+            forget_schedules()
             assert read() == spec_with(closed)
 
 
@@ -134,14 +135,14 @@ def test_a_row_whose_calendar_is_gone_is_quarantined_and_the_next_apply_heals_it
     world.let_come_due()
     with writing(world.database) as connection:
         connection.execute(spoil)
-    forget_calendars()
+    forget_schedules()
 
     world.make_pass()
 
     assert [row.task_config_id for row in world.events()] == [world.task("sound").id]
     assert world.task("a").error_reason == f"the row cannot be read: {MISSING}"
 
-    assert apply(world, spec_with(closed), make_spec("sound")).revision is None
+    assert apply(world, spec_with(closed), make_spec("sound")).plan.unchanged == ("a",)
     world.change_task("a", error_retry_at=world.task("sound").created_at)
     world.make_pass()
 

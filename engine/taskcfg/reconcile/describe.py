@@ -10,8 +10,9 @@ from typing import Any, assert_never
 
 from taskcfg.errors import count
 from taskcfg.problems import Position
+from taskcfg.reconcile.calendar_changes import calendar_changes
 from taskcfg.reconcile.plan import Change, Create, Delete, FieldChange, Plan, Update, flattened
-from taskcfg.reconcile.schedule_values import calendar_names, schedule_written, wants_zone
+from taskcfg.reconcile.schedule_values import calendar_names, says_the_same, schedule_written, wants_zone
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.pause import Pause
@@ -49,7 +50,7 @@ def plan_lines(plan: Plan, now: datetime | None = None) -> list[str]:
     legend = ", ".join(f"{sign} {word}" for sign, word in LEGEND.items() if sign in used)
     lines = [f"Symbols: {legend}", ""]
     for change in by_name(plan):
-        lines += change_lines(change, plan.source)
+        lines += change_lines(change, plan.source, now)
         if change.name in plan.paused and not isinstance(change, Delete):
             lines.append(_pause_line(plan.paused[change.name], change.spec.timezone, now))
     return [*lines, ""]
@@ -93,7 +94,7 @@ def symbol(change: Change) -> str:
             assert_never(change)
 
 
-def change_lines(change: Change, source: str) -> list[str]:
+def change_lines(change: Change, source: str, now: datetime | None = None) -> list[str]:
     """Return one change as lines: what happens to the task and where it stands, then the details."""
     match change:
         case Create(spec, restores):
@@ -105,7 +106,9 @@ def change_lines(change: Change, source: str) -> list[str]:
             lines = [_title("~", f"{spec.name} will be updated", spec.position)]
             if not fields:
                 lines.append("      its row cannot be read and is written anew")
-            lines += _field_lines(fields, spec, _updated_line)
+            shown = [field for field in fields if not says_the_same(field.before, field.after)]
+            lines += _field_lines(shown, spec, _updated_line)
+            lines += _calendar_lines(live.spec, spec, now)
             if live.changed_by_hand:
                 lines.append("      ! changed by hand in the database since it was last applied")
             return lines
@@ -116,6 +119,15 @@ def change_lines(change: Change, source: str) -> list[str]:
             ]
         case _:
             assert_never(change)
+
+
+def _calendar_lines(before: TaskSpec | None, after: TaskSpec, now: datetime | None) -> list[str]:
+    """Return a line for each calendar whose days are others than they were."""
+    if before is None:
+        return []
+    today = None if now is None else now.date()
+    changes = calendar_changes(before.schedule, after.schedule, today)
+    return [f"      {path}  {text}" for path, text in changes]
 
 
 def plan_document(

@@ -26,6 +26,18 @@ def calendar_names(references: Any) -> list[Any]:
     return [each["calendar"] if isinstance(each, Mapping) else each for each in references]
 
 
+def says_the_same(before: Any, after: Any) -> bool:
+    """Whether two values of a schedule differ in nothing but the days of the calendars they name."""
+    return bool(before != after) and bool(_without_digests(before) == _without_digests(after))
+
+
+def _without_digests(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        kept = {key: _without_digests(item) for key, item in value.items()}
+        return kept["calendar"] if kept.keys() == {"calendar", "digest"} else kept
+    return [_without_digests(item) for item in value] if isinstance(value, list) else value
+
+
 def wants_zone(document: Any) -> bool:
     """Whether a part of the schedule is in its task's zone, and names none of its own."""
     parts = document if isinstance(document, list) else [document]

@@ -14,7 +14,7 @@ from taskcfg.spec.policy import Policy, policy_from_document
 from taskcfg.spec.schedule import Schedule, schedule_document
 from taskcfg.spec.schedule_reading import schedule_from_document
 from taskcfg.spec.task import TaskSpec
-from taskcfg.store.calendars import known_calendar
+from taskcfg.store.calendars import forget_calendars, known_calendar
 from taskcfg.store.tables import task_config
 
 _c = task_config.c
@@ -131,6 +131,12 @@ def labels_of(text: str) -> Mapping[str, str]:
 @lru_cache(maxsize=1024)
 def _schedule(text: str) -> Schedule:
     return schedule_from_document(json.loads(text), known_calendar)
+
+
+def forget_schedules() -> None:
+    """Have every calendar, and every schedule, read from the database again."""
+    forget_calendars()
+    _schedule.cache_clear()
 
 
 def _mapping(text: str) -> Mapping[str, Any]:
