@@ -234,6 +234,6 @@ def test_what_clock_changes_do_is_said_once_or_for_each_schedule() -> None:
 def test_jitter_and_the_age_of_missed_fires_in_words() -> None:
     words = policy_words(Policy(jitter=timedelta(minutes=10), catch_up_window=timedelta(hours=6)))
 
-    assert words["jitter"] == "each fire comes up to 10m after its nominal time, always by the same"
+    assert words["jitter"] == "a fire comes up to 10m late: how much follows from its task and nominal time"
     assert words["missed"] == "of missed fires the latest is made up for, if it is at most 6h old"
     assert "jitter" not in policy_words(Policy())

@@ -52,32 +52,42 @@ def command(invocation: Invocation, name: str, files: tuple[Path, ...]) -> None:
 
 
 def _print(explained: Explained) -> None:
+    from taskcfg.spec.words import schedule_line
     from taskcfg_cli.render.table import pairs, printable, table
 
     position = explained.spec.position
     click.echo(f"{explained.spec.name}  {position.file}:{position.line}" if position else explained.spec.name)
     click.echo("")
-    rows = [list(_row(value, explained.spec.type)) for value in explained.values]
+    schedules = schedule_line(explained.spec.schedule, explained.spec.timezone)
+    rows = [list(_row(value, explained.spec.type, schedules)) for value in explained.values]
     for line in table(["FIELD", "VALUE", "FROM"], rows):
         click.echo(printable(line))
     click.echo("")
-    facts = [("schedule", explained.schedule), *_clocks(explained), *explained.policies.items()]
+    facts = [*_schedules(explained), *_clocks(explained), *explained.policies.items()]
     for line in pairs([*facts, *_fires(explained)]):
         click.echo(printable(line))
     _print_changes(explained)
 
 
-def _row(value: Value, type_name: str) -> Iterator[str]:
+def _row(value: Value, type_name: str, schedules: str) -> Iterator[str]:
     from taskcfg.reconcile.describe import value_text
     from taskcfg.source.layers import Origin
 
     yield value.field
-    yield value_text(value.field, value.value)
+    yield schedules if value.field == "schedule" else value_text(value.field, value.value)
     if value.said is None:
         yield f"type `{type_name}`" if value.origin is Origin.TYPE else "default"
         return
     place = f"{value.said.position.file}:{value.said.position.line}"
     yield f"{place}  {value.said.reference}" if value.said.reference else place
+
+
+def _schedules(explained: Explained) -> Iterator[tuple[str, str]]:
+    from taskcfg.spec.words import words_of_parts
+
+    parts = words_of_parts(explained.spec.schedule, explained.spec.timezone) or (explained.schedule,)
+    for number, words in enumerate(parts, start=1):
+        yield "schedule" if number == 1 else "", words if number == len(parts) else f"{words};"
 
 
 def _clocks(explained: Explained) -> Iterator[tuple[str, str]]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from taskcfg.control.documents import last_state
-from taskcfg.spec.schedule import Cron, schedule_text
+from taskcfg.spec.schedule import Qualified, parts_of
+from taskcfg.spec.times.timetable import timetable
+from taskcfg.spec.words import schedule_line
 from taskcfg.store.task_list import TaskRow
 from taskcfg_cli.render.times import local_words, relative
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def rule_text(task: TaskRow) -> str | None:
     """Return the schedule, and the zone where it matters: `30 3 * * * (Europe/Berlin)`."""
-    if task.spec is None:
-        return None
-    text = schedule_text(task.spec.schedule)
-    return f"{text} ({task.spec.timezone})" if isinstance(task.spec.schedule, Cron) else text
+    return None if task.spec is None else schedule_line(task.spec.schedule, task.spec.timezone)
 
 
 def next_text(task: TaskRow, now: datetime) -> str | None:
-    """Return when the task fires next, in its own zone, None when it will not."""
+    """Return when the task fires next, in its schedule's zone, None when it will not."""
     if task.next_fire_at is None:
         return None
-    return f"{local_words(task.next_fire_at, zone_of(task), now)}, {relative(task.next_fire_at, now)}"
+    return f"{local_words(task.next_fire_at, _next_zone(task), now)}, {relative(task.next_fire_at, now)}"
 
 
 def last_text(task: TaskRow, now: datetime) -> str | None:
@@ -31,6 +32,20 @@ def last_text(task: TaskRow, now: datetime) -> str | None:
     if state is None or task.last_nominal_at is None:
         return state
     return f"{state}, {relative(task.last_nominal_at, now)}"
+
+
+def _next_zone(task: TaskRow) -> str:
+    """Return the zone whose clock gives the task's next nominal time: a schedule may have its own."""
+    if task.spec is None or task.next_nominal_at is None:
+        return zone_of(task)
+    if not any(isinstance(part, Qualified) and part.timezone for part in parts_of(task.spec.schedule)):
+        return zone_of(task)
+    try:
+        table = timetable(task.spec.schedule, task.spec.timezone)
+        found = table.next_after(task.next_nominal_at - _MICROSECOND)
+    except ValueError:
+        return zone_of(task)  # `show` says what is wrong with it
+    return zone_of(task) if found is None else found.zone.key
 
 
 def zone_of(task: TaskRow) -> str:

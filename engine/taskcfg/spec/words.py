@@ -39,7 +39,12 @@ def schedule_words(schedule: Schedule, zone: str) -> str:
 
     *zone* is the task's. Raises ValueError for a zone that does not exist.
     """
-    return "; and ".join(_part_words(part, zone) for part in parts_of(schedule)) or "only when it is run"
+    return "; and ".join(words_of_parts(schedule, zone)) or "only when it is run"
+
+
+def words_of_parts(schedule: Schedule, zone: str) -> tuple[str, ...]:
+    """Return the words of each schedule of a list, of the one where there is one."""
+    return tuple(_part_words(part, zone) for part in parts_of(schedule))
 
 
 def clock_words(schedule: Schedule, zone: str) -> tuple[str, ...]:
@@ -215,7 +220,7 @@ def policy_words(policy: Policy) -> dict[str, str]:
         words["timeout"] = f"stopped after {duration_text(policy.timeout)}, which counts as a failure"
     if policy.jitter:
         spread = duration_text(policy.jitter)
-        words["jitter"] = f"each fire comes up to {spread} after its nominal time, always by the same"
+        words["jitter"] = f"a fire comes up to {spread} late: how much follows from its task and nominal time"
     if policy.expires is not None:
         words["expiry"] = f"dropped when not started within {duration_text(policy.expires)}"
     return words
