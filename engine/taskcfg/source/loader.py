@@ -12,6 +12,7 @@ from pathlib import Path
 from taskcfg.clock import SystemClock
 from taskcfg.errors import UnreadableSource
 from taskcfg.problems import Position, Problem, Severity
+from taskcfg.source.advising import warning_of_pile_up
 from taskcfg.source.calendar_files import CalendarFiles
 from taskcfg.source.calendars import read_calendar
 from taskcfg.source.folders import DEFAULTS, Search, calendar_folders, content_of, shown_path
@@ -262,12 +263,8 @@ class _Gathered:
 
     def _warn_of_pile_up(self, specs: Sequence[TaskSpec]) -> None:
         found = advice_on_pile_up(specs)
-        if found is None:
-            return
-        spec, advice = found
-        if spec.position is not None:
-            message, severity = f"{advice.field}: {advice.message}", Severity.WARNING
-            warning = Problem(spec.position, message, advice.hint, spec.name, advice.field, severity=severity)
+        warning = None if found is None else warning_of_pile_up(found)
+        if warning is not None:
             self.add_problems([warning])
 
     def _digest(self) -> str:

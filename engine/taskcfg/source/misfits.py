@@ -11,6 +11,7 @@ from taskcfg.source.findings import TaskFindings
 from taskcfg.source.nodes import Entries, entries_of
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.times.closeness import no_closer_than
 from taskcfg.spec.times.shortest import shortest_interval
 from taskcfg.types.registry import Misfit
 
@@ -25,6 +26,8 @@ def report_misfits(misfits: Iterable[Misfit], entries: Entries, findings: TaskFi
 def report_wide_jitter(spec: TaskSpec, now: datetime, entries: Entries, findings: TaskFindings) -> None:
     """Report a jitter that could put a fire behind the next one."""
     if not spec.policy.jitter:
+        return
+    if spec.policy.jitter < no_closer_than(spec.schedule, spec.timezone, now):
         return
     shortest = shortest_interval(spec.schedule, spec.timezone, now)
     if shortest is None or spec.policy.jitter < shortest:

@@ -9,6 +9,7 @@ from datetime import datetime
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from taskcfg.problems import Position, Problem, Severity
+from taskcfg.source.advising import warn_of_timeout
 from taskcfg.source.findings import Findings, TaskFindings, did_you_mean
 from taskcfg.source.layers import NOTHING, Layer, Origin, lay, merged
 from taskcfg.source.misfits import report_misfits, report_wide_jitter
@@ -23,7 +24,6 @@ from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import TaskSpec
-from taskcfg.spec.task_advice import advice_on_timeout
 from taskcfg.spec.times.zones import zone_named
 from taskcfg.types.registry import LATER as LATER_TYPES
 from taskcfg.types.registry import Registry, TaskType
@@ -236,9 +236,7 @@ class _DocumentReader:
         )
         report_wide_jitter(spec, self._reading.now, entries, findings)
         report_misfits(self._reading.registry.misfits(spec), entries, findings)
-        if (advice := advice_on_timeout(spec, self._reading.now)) is not None:
-            place = entries.get("timeout", entries["schedule"])[1]
-            findings.add(advice.field, place, advice.message, advice.hint, Severity.WARNING)
+        warn_of_timeout(spec, self._reading.now, entries, findings)
         return None if findings.failed else spec, layer
 
     def _read_type(self, entries: Entries, findings: TaskFindings) -> TaskType | None:

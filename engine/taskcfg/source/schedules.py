@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.problems import Severity
+from taskcfg.source.advising import warn_of_schedule
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, value_of
 from taskcfg.source.prospects import Prospect, prospect, why_never
 from taskcfg.source.qualifiers import QUALIFIERS, Calendars, read_qualifiers, read_timezone
 from taskcfg.source.rules import READERS, Place, read_rule
-from taskcfg.spec.advice import advice_on
 from taskcfg.spec.duration import duration_text, parse_duration
 from taskcfg.spec.schedule import Manual, Part, Qualified, Schedule, union
 from taskcfg.spec.shown import shown
@@ -39,7 +39,8 @@ class _Element:
 
     part: Part
     prospect: Prospect
-    path: str
+    place: Place
+    node: Node
     entries: Entries
 
 
@@ -69,9 +70,17 @@ def read_schedule(
     read = [element for element in elements if element is not None]
     if not read or len(read) < len(elements):
         return None
-    if all(element.prospect is Prospect.OVER for element in read):
-        _warn_of_end(node, read, findings)
+    _warn(node, read, now, findings)
     return union(element.part for element in read)
+
+
+def _warn(node: Node, elements: Sequence[_Element], now: datetime, findings: TaskFindings) -> None:
+    """Warn of what is over, and of what is likely not meant."""
+    coming = [element for element in elements if element.prospect is not Prospect.OVER]
+    if not coming:
+        _warn_of_end(node, elements, findings)
+    for element in coming:
+        warn_of_schedule(element.part, element.node, element.entries, now, element.place)
 
 
 def _warn_of_end(node: Node, elements: Sequence[_Element], findings: TaskFindings) -> None:
@@ -127,16 +136,7 @@ def _read_element(
         name, reason = why_never(part, zone.key)
         place.add(name, entries[name][1], reason, "mend the schedule, or remove it")
         return None
-    _advise(part, zone, now, entries, place)
-    return _Element(part, expected, path, entries)
-
-
-def _advise(part: Part, zone: ZoneInfo, now: datetime, entries: Entries, place: Place) -> None:
-    """Warn of what is likely not meant."""
-    for advice in advice_on(part, zone.key, now, dst_written="dst" in entries):
-        field = f"{place.path}.{advice.field}"
-        node = entries[advice.field][1]
-        place.findings.add(field, node, advice.message, advice.hint, Severity.WARNING)
+    return _Element(part, expected, place, node, entries)
 
 
 def _report_no_mapping(node: Node, path: str, findings: TaskFindings) -> None:

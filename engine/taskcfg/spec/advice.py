@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from taskcfg.spec.duration import duration_text
 from taskcfg.spec.schedule import Cron, CronFields, Part, Qualified, rule_of
-from taskcfg.spec.times.cron import (
-    NAMED_FIELDS,
-    NICKNAMES,
-    TEXT_FIELDS,
-    CronRule,
-    read_cron,
-    read_cron_fields,
-)
-from taskcfg.spec.times.cron_terms import DAY, HOUR, MINUTE, MONTH, SECOND, Field
+from taskcfg.spec.times.clock_changes import ClockChange, clock_changes
+from taskcfg.spec.times.closeness import hours_of_changes
+from taskcfg.spec.times.cron import NAMED_FIELDS, NICKNAMES, TEXT_FIELDS, CronRule
+from taskcfg.spec.times.cron_rules import cron_rule
+from taskcfg.spec.times.cron_terms import Field
 from taskcfg.spec.times.days import ALL_DAYS, ALL_WEEKDAYS, Days
-from taskcfg.spec.times.offsets import Stretch, offsets_of
 from taskcfg.spec.times.shortest import WITHIN
 from taskcfg.spec.times.timetable import timetable
 from taskcfg.spec.times.zones import zone_named
+from taskcfg.spec.uneven_steps import uneven_steps
 
 _SECOND = timedelta(seconds=1)
-_LONGEST_OVERLAP = timedelta(days=1)
+_NONE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +41,13 @@ def advice_on(part: Part, zone: str, now: datetime, *, dst_written: bool) -> tup
     if rule is None:
         return ()
     start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = _about_fields(part, start.year + 1)
+    found = _about_fields(rule_of(part), start.year + 1)
     if rule.follows_real_time:
         return (*found, _NO_EFFECT) if dst_written else found
-    return found if dst_written else (*found, *_about_clocks(part, zone, start))
+    own = part.timezone or zone if isinstance(part, Qualified) else zone
+    if dst_written or not rule.times.hours & hours_of_changes(own, start):
+        return found
+    return (*found, *_about_clocks(part, own, start))
 
 
 _NO_EFFECT = Advice(
@@ -62,21 +60,12 @@ _NO_EFFECT = Advice(
 @lru_cache(maxsize=4096)
 def _about_fields(part: Part, year: int) -> tuple[Advice, ...]:
     rule = cron_rule(part)
-    texts = _texts(part)
     if rule is None or not isinstance(rule.times.days, Days):
         return ()
-    return (*_either_day(part, rule.times.days, texts, year), *_short_months(rule, year), *_odd_steps(texts))
-
-
-def cron_rule(part: Part) -> CronRule | None:
-    """Return what the cron expression or the named fields of *part* mean, None where it has neither."""
-    match rule_of(part):
-        case Cron(expression):
-            return read_cron(expression)
-        case CronFields(fields):
-            return read_cron_fields(fields)
-        case _:
-            return None
+    found = [*_either_day(part, rule.times.days, year), *_short_months(rule, year)]
+    if "/" in rule.text:
+        found += (Advice("cron", *said) for said in uneven_steps(rule.times, _texts(part)))
+    return tuple(found)
 
 
 def _texts(part: Part) -> dict[Field, str]:
@@ -91,11 +80,11 @@ def _texts(part: Part) -> dict[Field, str]:
             return {}
 
 
-def _either_day(part: Part, days: Days, texts: dict[Field, str], year: int) -> Iterator[Advice]:
-    if days.both or not isinstance(rule_of(part), Cron):
+def _either_day(part: Part, days: Days, year: int) -> Iterator[Advice]:
+    if days.both or not isinstance(part, Cron):
         return
-    of_both = _as_fields(days, texts)
-    either, both = _fires_in(rule_of(part), year), _fires_in(of_both, year)
+    of_both = _as_fields(days, _texts(part))
+    either, both = _fires_in(part, year), _fires_in(of_both, year)
     wanted = ", ".join(f"{name}: {_yaml(text)}" for name, text in of_both.fields)
     yield Advice(
         "cron",
@@ -150,70 +139,32 @@ def _short_months(rule: CronRule, year: int) -> Iterator[Advice]:
     yield Advice("cron", f"does not fire in {named}{leap}", "`L` is the last day of every month")
 
 
-_CYCLES: dict[Field, tuple[int, str, Callable[[int], timedelta] | None]] = {
-    SECOND: (60, "each minute", lambda step: timedelta(seconds=step)),
-    MINUTE: (60, "each hour", lambda step: timedelta(minutes=step)),
-    HOUR: (24, "each day", lambda step: timedelta(hours=step)),
-    DAY: (31, "each month", lambda step: timedelta(days=step)),
-    MONTH: (12, "each year", None),
-}
-
-
-def _odd_steps(texts: dict[Field, str]) -> Iterator[Advice]:
-    for field, text in texts.items():
-        step = text[2:] if text.startswith("*/") else ""
-        if field not in _CYCLES or not step.isdigit() or int(step) == 1:
-            continue
-        size, cycle, interval = _CYCLES[field]
-        number, rest = int(step), size % int(step)
-        if rest == 0 or number >= size:
-            continue
-        plural = "" if rest == 1 else "s"
-        unit = "day" if field is DAY else field.word
-        verb = "may be" if field is DAY else "is"
-        yield Advice(
-            "cron",
-            f"{field.word} `{text}` begins anew {cycle}: the last interval {verb} {rest} {unit}{plural}, "
-            f"not {number}",
-            None if interval is None else f"write `every: {duration_text(interval(number))}` for an even one",
-        )
-
-
 @lru_cache(maxsize=4096)
 def _about_clocks(part: Part, zone: str, start: datetime) -> tuple[Advice, ...]:
-    """Warn of fixed times that clocks skip, or show twice, within the coming 13 months."""
-    own = part.timezone if isinstance(part, Qualified) and part.timezone else zone
-    said: dict[bool, str] = {}  # the next of each kind: the others are as it is
-    for change in _changes(own, start):
-        what = _at_change(part, zone, change)
-        if what:
-            said.setdefault(change.offset > change.before, what)
+    """Warn of fixed times that *zone*'s clocks skip, or show twice, within 13 months: the first of each."""
+    said: dict[bool, str] = {}
+    for change in clock_changes(zone_named(zone), start, start + WITHIN):
+        forward = change.shift > _NONE
+        what = None if forward in said else _at_change(part, zone, change)
+        if what is not None:
+            said[forward] = what
     if not said:
         return ()
     hint = "choose another time, or write `dst: {gap: run_after, overlap: first}` to keep it so"
-    return (Advice("cron", f"in {own} {' and '.join(said.values())}", hint),)
+    return (Advice("cron", f"in {zone} {' and '.join(said.values())}", hint),)
 
 
-def _changes(zone: str, start: datetime) -> Iterator[Stretch]:
-    first = int(start.timestamp())
-    for stretch in offsets_of(zone_named(zone)).stretches(first):
-        if stretch.start >= first + WITHIN.total_seconds():
-            return
-        if stretch.start > first and stretch.offset != stretch.before:
-            yield stretch
-
-
-def _at_change(part: Part, zone: str, change: Stretch) -> str | None:
+def _at_change(part: Part, zone: str, change: ClockChange) -> str | None:
     """Return what becomes of a fixed time of *part* at *change*, None where none is concerned."""
-    at = datetime.fromtimestamp(change.start, UTC)
     table = timetable(part, zone)
-    if change.offset > change.before:
-        found = table.next_after(at - _SECOND)
-        if found is None or found.skipped is None or found.at != at:
+    if change.shift > _NONE:
+        found = table.next_after(change.at - _SECOND)
+        if found is None or found.skipped is None or found.at != change.at:
             return None
-        return f"{found.wall:%H:%M} does not exist on {_day(found.wall)} (fires at {found.local:%H:%M})"
-    shown_twice = timedelta(seconds=change.before - change.offset)
-    for found in table.between(at - min(shown_twice, _LONGEST_OVERLAP), at, 1):
+        local = found.local
+        other_day = f" on {_day(local)}" if local.date() != found.wall.date() else ""
+        return f"{found.wall:%H:%M} does not exist on {_day(found.wall)} (fires at {local:%H:%M}{other_day})"
+    for found in table.between(change.at + change.shift, change.at, 1):
         return f"{found.wall:%H:%M} comes twice on {_day(found.wall)} (fires once, the first time)"
     return None
 

@@ -28,7 +28,7 @@ from taskcfg.spec.schedule import (
     rule_of,
     schedule_text,
 )
-from taskcfg.spec.times.cron import CronRule, read_cron, read_cron_fields
+from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.zones import zone_named
 
 MOST_INSTANTS = 6
@@ -89,17 +89,6 @@ def part_text(part: Part, zone: str) -> str:
 def zone_of(part: Part, zone: str) -> str:
     """Return the zone whose clock *part* reads; *zone* is the task's."""
     return part.timezone or zone if isinstance(part, Qualified) else zone
-
-
-def cron_rule(part: Part) -> CronRule | None:
-    """Return what *part* means if it is cron text or has named fields. Raises InvalidCron."""
-    match rule_of(part):
-        case Cron(expression):
-            return read_cron(expression)
-        case CronFields(fields):
-            return read_cron_fields(fields)
-        case _:
-            return None
 
 
 def _part_words(part: Part, task_zone: str) -> str:
