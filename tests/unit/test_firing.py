@@ -8,16 +8,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
 from taskcfg.errors import DatabaseUnavailable
 from taskcfg.scheduling.executor import NotingExecutor
-from taskcfg.scheduling.job import DueJob
+from taskcfg.scheduling.job import DueJob, TimetableTrigger
 from taskcfg.scheduling.jobstore import LONGEST_WAIT, ClaimingJobStore
 from taskcfg.scheduling.loop import Firing
 from taskcfg.spec.fires import Advance, DueTask, Outgoing, message_of
 from taskcfg.spec.schedule import At, Cron, Every
 from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.times.timetable import timetable
 from taskcfg.testing import FakeClock, make_spec
 
 NOW = datetime(2026, 3, 29, 1, tzinfo=UTC)
@@ -199,3 +201,30 @@ def test_an_error_nobody_thought_of_ends_the_pass_and_not_the_next_one() -> None
         loop.run_once()
     assert loop.run_once() <= LONGEST_WAIT
     assert [fire.task for fire in offered] == ["a", "b"]
+
+
+def test_the_trigger_gives_apscheduler_the_times_of_the_one_core_also_as_clocks_change() -> None:
+    night = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    trigger = TimetableTrigger(timetable(Cron("30 2 * * *"), "Europe/Berlin"))
+    scheduler = BackgroundScheduler(timezone=UTC)
+    scheduler.start(paused=True)
+    first = trigger.get_next_fire_time(None, night)
+    job = scheduler.add_job(lambda: None, trigger, next_run_time=first, misfire_grace_time=None)
+
+    run_times = job._get_run_times(night + timedelta(days=3))
+    job.reschedule(trigger)
+
+    assert run_times == [
+        datetime(2026, 3, 29, 1, 0, tzinfo=UTC),  # 02:30 is skipped: at 03:00 there, right after it
+        datetime(2026, 3, 30, 0, 30, tzinfo=UTC),
+        datetime(2026, 3, 31, 0, 30, tzinfo=UTC),
+    ]
+    assert job.next_run_time == trigger.get_next_fire_time(None, datetime.now(UTC))
+    scheduler.shutdown()
+
+
+def test_a_schedule_that_has_ended_ends_its_job() -> None:
+    trigger = TimetableTrigger(timetable(At((NOW,)), "UTC"))
+
+    assert trigger.get_next_fire_time(None, NOW - timedelta(seconds=1)) == NOW
+    assert trigger.get_next_fire_time(NOW, NOW) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from taskcfg.spec.due import Decision, Rules, decide, decide_to_edit
@@ -35,6 +36,17 @@ def advance_to_edit(task: DueTask, now: datetime) -> Advance:
 def advance_past_pause(task: DueTask, missed: CatchUp, end: datetime) -> Advance:
     """Decide about what *task* missed before *end*, when its pause ends there. Never raises, as `advance`."""
     return _advance(task, lambda rules, start: settle(rules, missed, start=start, end=end))
+
+
+def advance_paused_to_edit(task: DueTask, now: datetime) -> Advance:
+    """Decide about what the paused *task* missed until *now*, when its schedule changes. Never raises.
+
+    Every nominal time until *now* counts as missed, also one whose fire time is yet to come.
+    """
+    policy = replace(task.spec.policy, jitter=timedelta(0))
+    unspread = replace(task, spec=replace(task.spec, policy=policy))
+    end = now + timedelta(microseconds=1)
+    return _advance(unspread, lambda rules, start: settle(rules, CatchUp.NONE, start=start, end=end))
 
 
 def missed_since(task: DueTask, now: datetime) -> datetime | None:

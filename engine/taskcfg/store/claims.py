@@ -22,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 
+from taskcfg.spec.due import MISSED_AFTER
 from taskcfg.spec.fires import LIVE_STATES, DueTask
 from taskcfg.spec.policy import Overlap, OverlapMode
 from taskcfg.store.bulk import among
@@ -37,6 +38,7 @@ _HEALING_SHARE = 10
 _SELECTION = (
     *SPEC_SELECTION,
     _c.next_nominal_at,
+    _c.next_fire_at,
     _c.last_nominal_at,
     _c.retired_at,
     _c.error_reason,
@@ -55,6 +57,7 @@ def _claiming(instant: Column[Any]) -> Select[Any]:
 # Made once: a pass in which one task is due takes longer to build its queries than to run them.
 _HEALING = _claiming(_c.error_retry_at)
 _DUE = _claiming(_c.next_fire_at)
+_ON_TIME = _DUE.where(_c.next_fire_at > bindparam("late", type_=Instant()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,18 @@ def anything_due(connection: Connection, now: datetime) -> bool:
 
 
 def claim_due(connection: Connection, now: datetime, limit: int) -> Claimed:
-    """Lock at most *limit* due rows that no other pass holds, and those in error whose time has come."""
+    """Lock at most *limit* due rows that no other pass holds, and those in error whose time has come.
+
+    Where all of them are late, as many that are on time besides: making up for an outage, which can
+    take many passes, holds up nobody else.
+    """
     rows = list(connection.execute(_HEALING, {"now": now, "most": max(limit // _HEALING_SHARE, 1)}))
     rows += connection.execute(_DUE, {"now": now, "most": limit - len(rows)})
+    late = now - MISSED_AFTER
+    if len(rows) >= limit and rows[-1].next_fire_at is not None and rows[-1].next_fire_at <= late:
+        taken = {row.id for row in rows}
+        on_time = connection.execute(_ON_TIME, {"now": now, "late": late, "most": limit})
+        rows += [row for row in on_time if row.id not in taken]
     return _claimed(connection, rows, now)
 
 

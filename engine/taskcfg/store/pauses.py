@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, delete, select, update
 
-from taskcfg.spec.advance import advance_past_pause, missed_since
+from taskcfg.spec.advance import advance_past_pause, advance_paused_to_edit, missed_since
 from taskcfg.spec.fires import Advance, DueTask
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.policy import CatchUp
@@ -127,7 +127,8 @@ def settle_before_change(connection: Connection, specs: Mapping[int, TaskSpec | 
 
     ids = list(pauses_of(connection, list(specs)))
     for start in range(0, len(ids), BATCH):
-        _settle(connection, ids[start : start + BATCH], lambda task: (CatchUp.NONE, now), changes)
+        batch = ids[start : start + BATCH]
+        _settle(connection, batch, lambda task: advance_paused_to_edit(task, now), changes)
     return kept
 
 
@@ -141,9 +142,9 @@ def _resume(connection: Connection, ids: Collection[int], missed: CatchUp | None
     claims.lock(connection, ids)
     pauses = pauses_of(connection, ids)  # again: somebody may have ended them while we waited for the rows
 
-    def ending(task: DueTask) -> tuple[CatchUp, datetime]:
+    def ending(task: DueTask) -> Advance:
         pause = pauses[task.id]
-        return missed or pause.missed, pause.ends_at(now)
+        return advance_past_pause(task, missed or pause.missed, pause.ends_at(now))
 
     advances = {each.task.id: each for each in _settle(connection, list(pauses), ending)}
     connection.execute(delete(task_pause).where(among(connection, _p.task_config_id, pauses)))
@@ -154,13 +155,13 @@ def _resume(connection: Connection, ids: Collection[int], missed: CatchUp | None
 def _settle(
     connection: Connection,
     ids: Collection[int],
-    ending: Callable[[DueTask], tuple[CatchUp, datetime]],
+    decide: Callable[[DueTask], Advance],
     wanted: Callable[[DueTask], bool] = lambda task: True,
 ) -> list[Advance]:
     now = database_time(connection)
     claimed = claims.claim_paused(connection, now, ids)
     set_aside(connection, claimed)
-    advances = [advance_past_pause(task, *ending(task)) for task in claimed.due if wanted(task)]
+    advances = [decide(task) for task in claimed.due if wanted(task)]
     recording.record(
         connection, recording.Pass(database_uuid(connection), None, now, claimed.failing), advances
     )
