@@ -24,12 +24,15 @@ class Params(BaseModel):
 READ = "read, parse in C, pydantic"
 TASKS_A_FILE = 10
 
+WEEKDAYS = ("MON-FRI", "SUN", "MON", "TUE", "WED", "THU", "FRI,SAT")
+"""With every minute of a day they make 10,080 different schedules."""
+
 TASK = """\
   team-{number:05d}.purge:
     type: cleanup
     description: Remove execution history older than a month, number {number}
     schedule:
-      cron: "{minute} {hour} * * MON-FRI"
+      cron: "{minute} {hour} * * {weekdays}"
     params:
       target: execution_history
       older_than: 30d
@@ -86,7 +89,10 @@ def write(project: Project, n: int) -> int:
     starts = range(0, n, TASKS_A_FILE)
     for start in starts:
         numbers = range(start, min(start + TASKS_A_FILE, n))
-        tasks = (TASK.format(number=i, minute=i % 60, hour=i // 60 % 24) for i in numbers)
+        tasks = (
+            TASK.format(number=i, minute=i % 60, hour=i // 60 % 24, weekdays=WEEKDAYS[i // 1440 % 7])
+            for i in numbers
+        )
         path: Path = project.tasks / f"tasks-{start:05d}.yaml"
         path.write_text(f"tasks:\n{''.join(tasks)}", encoding="utf-8")
     return len(starts)

@@ -23,8 +23,14 @@ def taskcfg(expression: str) -> Next:
     from taskcfg.spec.schedule import Cron
     from taskcfg.spec.times.timetable import timetable
 
-    after = timetable(Cron(expression), ZONE).next_after
-    after(START.astimezone(UTC))
+    table = timetable(Cron(expression), ZONE)
+    table.next_after(START.astimezone(UTC))
+
+    def after(instant: datetime) -> datetime:
+        found = table.next_after(instant)
+        assert found is not None
+        return found.at
+
     return after
 
 

@@ -24,7 +24,7 @@ def resolved(expression: str, name: str) -> str:
     if "H" not in expression.upper():
         return expression
     texts = expression.split()
-    fields = TEXT_FIELDS[-len(texts) :] if len(texts) <= len(TEXT_FIELDS) else ()
+    fields = TEXT_FIELDS[-len(texts) :] if len(texts) in (5, 6) else ()
     if len(fields) != len(texts):
         return expression
     return " ".join(_resolved(field, text, name) for field, text in zip(fields, texts, strict=True))
