@@ -130,6 +130,11 @@ GERMAN = ", ".join(
             "    write its name: SAT, if you mean crontab's",
         ),
         (
+            "weekdays: ['12']",
+            f"1:12: weekdays: `12` is a number, and weekdays have several: {NUMBERS}\n"
+            "    write names, such as `SAT`",
+        ),
+        (
             "weekdays: [saturdy]",
             "1:12: weekdays: no weekday is named `saturdy`\n    did you mean `SATURDAY`?",
         ),

@@ -111,18 +111,18 @@ class _CalendarReader:
         for known in (WEEKDAYS, _FULL_NAMES):
             if word in known:
                 return 1 << known.index(word)
-        if isinstance(value, int | float) or word.isdigit():
+        if isinstance(value, int | float) or word.isdecimal():
+            number = int(word) if word in tuple("01234567") else None
+            meant = None if number is None else WEEKDAYS[number % 7]
             hint = (
-                f"write its name: {WEEKDAYS[int(word) % 7]}, if you mean crontab's"
-                if word.isdigit()
-                else None
+                f"write its name: {meant}, if you mean crontab's" if meant else "write names, such as `SAT`"
             )
             message = f"{shown(value)} is a number, and weekdays have several: {NUMBERINGS}"
             self._add("weekdays", node, message, hint)
         else:
             hint = did_you_mean(word, _FULL_NAMES) if len(word) > 4 else None
-            known = ", ".join(f"`{name}`" for name in WEEKDAYS)
-            self._add("weekdays", node, f"no weekday is named {shown(value)}", hint or f"expected {known}")
+            listed = ", ".join(f"`{name}`" for name in WEEKDAYS)
+            self._add("weekdays", node, f"no weekday is named {shown(value)}", hint or f"expected {listed}")
         return 0
 
     def _holidays(self, entries: Entries) -> frozenset[date]:

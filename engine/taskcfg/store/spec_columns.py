@@ -70,10 +70,7 @@ def columns_of(spec: TaskSpec) -> dict[str, Any]:
 
 
 def spec_of(row: Row[Any]) -> TaskSpec:
-    """Return the spec in *row*, whose first columns are `SPEC_SELECTION`.
-
-    Its calendars are known when the row came through `with_calendars`. Raises one of `UNREADABLE`.
-    """
+    """Return the spec in *row*, of `SPEC_SELECTION` and `with_calendars`. Raises one of `UNREADABLE`."""
     # By position: this is done for each due task, and names cost as much as the rest.
     (
         _,
