@@ -120,9 +120,9 @@ class _CalendarReader:
             message = f"{shown(value)} is a number, and weekdays have several: {NUMBERINGS}"
             self._add("weekdays", node, message, hint)
         else:
-            hint = did_you_mean(word, _FULL_NAMES) if len(word) > 4 else None
+            near = did_you_mean(word, _FULL_NAMES) if len(word) > 4 else None
             listed = ", ".join(f"`{name}`" for name in WEEKDAYS)
-            self._add("weekdays", node, f"no weekday is named {shown(value)}", hint or f"expected {listed}")
+            self._add("weekdays", node, f"no weekday is named {shown(value)}", near or f"expected {listed}")
         return 0
 
     def _holidays(self, entries: Entries) -> frozenset[date]:
