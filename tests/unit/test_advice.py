@@ -1,6 +1,7 @@
 """What validate warns of: each warning in its words, and silence about what people rightly write."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -31,11 +32,21 @@ def messages(part: Part, zone: str = "UTC", *, dst_written: bool = False) -> lis
     [
         *("0 3 * * *", "*/15 * * * *", "* * * * *", "0 9 * * MON-FRI", "@daily", "@hourly", "0 0 1 * *"),
         *("0 0 L * *", "0 6 LW * *", "0 9 * * TUE#1", "0 0 29 2 *", "0 0 31 1,3,5 *", "0 */6 * * *"),
-        *("0 0 1,15 * *", "0 0 15,31 * *", "*/10 * * * * *", "0 9 */2 1 MON", "0 0 1-7 * */1"),
+        *("0 0 1,15 * *", "0 0 15,31 * *", "*/10 * * * * *", "0 9 1 */2 *", "0 0 1-7 * */1"),
+        *("0 0 * * 1,3", "0 0 1-31 * *", "0 9-17 * * 1-5", "@weekly", "@monthly", "@yearly", "5/15 * * * *"),
+        *(
+            "*/45 3 * * *",
+            "*/60 * * * *",
+            "0 */24 * * *",
+            "0 0 28-31 * *",
+            "10-59/10 * * * *",
+            "0 0 1/31 * *",
+        ),
+        *("*/25 0 9 * * *", "0 */5 * * MON", "0 0 */10 6 *", "7,37 * * * *", "*/1 * * * *", "0 0 * */6 *"),
     ],
 )
 def test_what_people_rightly_write_is_not_warned_of(expression: str) -> None:
-    assert [each for each in messages(Cron(expression)) if "day of month" not in each] == []
+    assert messages(Cron(expression)) == []
 
 
 def test_either_day_field_says_how_often_it_fires_and_how_to_say_both() -> None:
@@ -180,6 +191,88 @@ def test_a_step_that_does_not_divide_says_its_last_interval(expression: str, mes
 
     assert found.message == message
     assert found.hint == f"write `{hint}` for an even one"
+
+
+@pytest.mark.parametrize(
+    ("part", "message", "hint"),
+    [
+        (
+            Cron("*/7 9-17 * * MON-FRI"),
+            "minute `*/7` begins anew each hour: the last interval is 4 minutes, not 7",
+            "`*/6` and `*/10` are even",
+        ),
+        (
+            Cron("30 */5 * * *"),
+            "hour `*/5` begins anew each day: the last interval is 4 hours, not 5",
+            "write `every: 5h`, with an `anchor`, for an even one",
+        ),
+        (
+            CronFields((("minute", "*/40"),)),
+            "minute `*/40` begins anew each hour: the last interval is 20 minutes, not 40",
+            "write `every: 40m` for an even one",
+        ),
+        (
+            Cron("3-59/7 * * * *"),  # what `H/7` becomes
+            "minute `3-59/7` begins anew each hour: the last interval is 4 minutes, not 7",
+            "write `every: 7m` for an even one",
+        ),
+        (
+            Cron("0 3 */10 1-6 *"),
+            "day of month `*/10` begins anew each month: the last interval may be 1 day, not 10",
+            "name the days, such as `1,11,21`",
+        ),
+        (
+            Cron("0 0 1 */5 *"),
+            "month `*/5` begins anew each year: the last interval is 2 months, not 5",
+            "`*/4` and `*/6` are even",
+        ),
+        (
+            Cron("*/90 * * * *"),
+            "minute `*/90` steps past the last one: it is minute 0 each hour",
+            "write `every: 1h30m` for an even one",
+        ),
+    ],
+)
+def test_a_step_in_a_larger_rule_is_mended_within_it(part: Part, message: str, hint: str) -> None:
+    (found,) = advice_on(part, "UTC", NOW, dst_written=False)
+
+    assert (found.message, found.hint) == (message, hint)
+
+
+@given(st.integers(2, 59), st.sampled_from([("{} * * * *", "minute"), ("0 {} * * *", "hour")]))
+def test_a_step_is_warned_of_where_its_intervals_differ(number: int, field: tuple[str, str]) -> None:
+    expression, word = field
+    part = Cron(expression.format(f"*/{number}"))
+    fires = [each.at for each in timetable(part, "UTC").between(NOW, NOW + timedelta(days=3), 500)]
+    intervals = {later - earlier for earlier, later in pairwise(fires)}
+
+    found = [each for each in messages(part) if "begins anew" in each]
+
+    assert bool(found) == (len(intervals) > 1)
+    if found:
+        shortest = min(intervals) // timedelta(**{f"{word}s": 1})
+        assert f"the last interval is {shortest} {word}" in found[0] and f", not {number}" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "zone", "message"),
+    [
+        (
+            Cron("30 2 * * *"),
+            "Africa/Casablanca",
+            "in Africa/Casablanca 02:30 comes twice on 15 Feb 2026 (fires once, the first time) "
+            "and 02:30 does not exist on 22 Mar 2026 (fires at 03:00)",
+        ),
+        (
+            Cron("30 23 * * SAT"),
+            "America/Nuuk",
+            "in America/Nuuk 23:30 does not exist on 28 Mar 2026 (fires at 00:00 on 29 Mar 2026) "
+            "and 23:30 comes twice on 24 Oct 2026 (fires once, the first time)",
+        ),
+    ],
+)
+def test_only_the_next_change_of_each_kind_is_said(part: Part, zone: str, message: str) -> None:
+    assert messages(part, zone) == [message]
 
 
 def test_a_policy_for_clock_changes_where_none_applies_has_no_effect() -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from taskcfg.spec.schedule import Cron, CronFields, Part, Qualified, rule_of
 from taskcfg.spec.times.clock_changes import ClockChange, clock_changes
-from taskcfg.spec.times.closeness import hours_of_changes
+from taskcfg.spec.times.closeness import hours_of_changes, midnight
 from taskcfg.spec.times.cron import NAMED_FIELDS, NICKNAMES, TEXT_FIELDS, CronRule
 from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.cron_terms import Field
@@ -21,6 +21,7 @@ from taskcfg.spec.uneven_steps import uneven_steps
 
 _SECOND = timedelta(seconds=1)
 _NONE = timedelta(0)
+_BEFORE_29TH = (1 << 29) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ def advice_on(part: Part, zone: str, now: datetime, *, dst_written: bool) -> tup
     rule = cron_rule(part)
     if rule is None:
         return ()
-    start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = _about_fields(rule_of(part), start.year + 1)
+    start = midnight(now)
+    found = _about_fields(rule_of(part), start.year + 1) if _may_be_odd(rule) else ()
     if rule.follows_real_time:
         return (*found, _NO_EFFECT) if dst_written else found
     own = part.timezone or zone if isinstance(part, Qualified) else zone
@@ -55,6 +56,13 @@ _NO_EFFECT = Advice(
     "has no effect: with `*` as minute or hour a schedule follows real time",
     "remove it, or name the minutes and hours",
 )
+
+
+def _may_be_odd(rule: CronRule) -> bool:
+    """Whether there is anything in the fields to look at: most rules have no more than plain times."""
+    days = rule.times.days
+    plain_days = isinstance(days, Days) and days.both and days.numbers & _BEFORE_29TH
+    return not plain_days or "/" in rule.text
 
 
 @lru_cache(maxsize=4096)
@@ -128,7 +136,7 @@ def _short_months(rule: CronRule, year: int) -> Iterator[Advice]:
     days, months = rule.times.days, rule.times.months
     if not isinstance(days, Days) or days.numbers == ALL_DAYS or days.last or days.last_workday:
         return
-    if days.weekdays != ALL_WEEKDAYS or days.nth or not days.numbers or days.numbers & (1 << 29) - 1:
+    if days.weekdays != ALL_WEEKDAYS or days.nth or not days.numbers or days.numbers & _BEFORE_29TH:
         return
     common = year if year % 4 else year + 1
     short = [month for month in range(1, 13) if months >> month & 1 and not days.in_month(common, month)]

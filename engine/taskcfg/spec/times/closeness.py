@@ -37,11 +37,13 @@ def no_closer_than(schedule: Schedule, zone: str, now: datetime) -> timedelta:
     the next 13 months count, as in `shortest_interval`.
     """
     parts = parts_of(schedule)
-    if len(parts) != 1:
-        return timedelta(0)
-    return _no_closer_than(
-        parts[0], zone, now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    )
+    return _no_closer_than(parts[0], zone, midnight(now)) if len(parts) == 1 else timedelta(0)
+
+
+@lru_cache(maxsize=16)
+def midnight(now: datetime) -> datetime:
+    """Return when the day of *now* began in UTC: what is looked at from then on is the same all day."""
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def hours_of_changes(zone: str, day: datetime) -> int:
@@ -52,7 +54,6 @@ def hours_of_changes(zone: str, day: datetime) -> int:
     return _changes_of(zone, day).hours
 
 
-@lru_cache(maxsize=4096)
 def _no_closer_than(part: Part, task_zone: str, day: datetime) -> timedelta:
     rule = rule_of(part)
     if isinstance(rule, Every):

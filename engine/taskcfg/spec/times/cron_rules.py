@@ -8,10 +8,7 @@ from taskcfg.spec.times.cron import CronRule, read_cron, read_cron_fields
 
 def cron_rule(part: Part) -> CronRule | None:
     """Return what *part* means if it is cron text or has named fields. Raises InvalidCron."""
-    match rule_of(part):
-        case Cron(expression):
-            return read_cron(expression)
-        case CronFields(fields):
-            return read_cron_fields(fields)
-        case _:
-            return None
+    rule = rule_of(part)
+    if isinstance(rule, Cron):
+        return read_cron(rule.expression)
+    return read_cron_fields(rule.fields) if isinstance(rule, CronFields) else None
