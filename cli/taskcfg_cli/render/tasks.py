@@ -23,7 +23,11 @@ def next_text(task: TaskRow, now: datetime) -> str | None:
     """Return when the task fires next, in its schedule's zone, None when it will not."""
     if task.next_fire_at is None:
         return None
-    return f"{local_words(task.next_fire_at, _next_zone(task), now)}, {relative(task.next_fire_at, now)}"
+    zone = _next_zone(task)
+    text = f"{local_words(task.next_fire_at, zone, now)}, {relative(task.next_fire_at, now)}"
+    if task.next_nominal_at in (None, task.next_fire_at):
+        return text
+    return f"{text} (nominal {local_words(task.next_nominal_at, zone, now)})"
 
 
 def last_text(task: TaskRow, now: datetime) -> str | None:
