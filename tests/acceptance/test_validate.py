@@ -1,12 +1,15 @@
 """`taskcfg validate`: every problem at once, with its place and what to do; offline and light."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from acceptance.project import Project
 
+ROOT = Path(__file__).parents[2]
 HEAVY = {"alembic", "apscheduler", "celery", "httpx", "kombu", "psycopg2", "sqlalchemy", "watchdog"}
 
 GOOD = """\
@@ -34,6 +37,35 @@ tasks.d/bad.yaml:5:41: params.older_then: unknown field
 tasks.d/bad.yaml:7:11: type: no type is named `clenup`
     did you mean `cleanup`?
 4 problems in 1 of 2 files
+"""
+
+
+ODD = """\
+tasks:
+  reports:
+    type: http
+    schedule:
+      - {cron: "0 9 * * MON"}
+      - cron: "30 9 1-7 * TUE"
+    params: {url: "https://example.org/"}
+  polls:
+    type: http
+    schedule: {cron: "*/7 * * * *"}
+    params: {url: "https://example.org/"}
+    timeout: 10m
+"""
+ALL_WARNINGS = """\
+tasks.d/odd.yaml:6:15: warning: schedule[1].cron: fires when either day field matches: 124 times in YEAR; \
+both match 12 times
+    for both, write `cron: {minute: 30, hour: 9, day: 1-7, day_of_week: TUE}`; for either, a list of two \
+schedules says so
+tasks.d/odd.yaml:10:22: warning: schedule.cron: minute `*/7` begins anew each hour: the last interval is \
+4 minutes, not 7
+    write `every: 7m` for an even one
+tasks.d/odd.yaml:12:14: warning: timeout: 10m is longer than the 4m between two fires: \
+a fire is skipped while an earlier one runs
+    a timeout of at most 4m, fires that are farther apart, or another `overlap`
+No problems: 2 tasks in 1 file, 3 warnings
 """
 
 
@@ -159,6 +191,45 @@ def test_warnings_are_problems_only_when_told_so(project: Project) -> None:
     assert lenient.out.splitlines()[-1] == "No problems: 0 tasks in 1 file, 1 warning"
     assert strict.out.splitlines()[-1] == "1 problem in 1 of 1 file"
     assert project.run("validate", "-o", "json").json["problems"][0]["severity"] == "warning"
+
+
+def test_what_is_likely_not_meant_is_said_with_what_to_do(project: Project) -> None:
+    project.write("tasks.d/odd.yaml", ODD)
+
+    lenient, strict = project.run("validate"), project.run("validate", "--strict")
+    document = project.run("validate", "-o", "json").json
+
+    assert lenient.code == 0
+    # How often depends on the coming year; the unit tests hold the numbers against the days.
+    assert re.sub(r"[0-9]+ times in 20[0-9]{2}", "124 times in YEAR", lenient.out) == ALL_WARNINGS
+    assert strict.code == 1
+    assert strict.out.splitlines()[-1] == "3 problems in 1 of 1 file"
+    assert document["valid"] is True
+    assert [(each["severity"], each["task"], each["field"]) for each in document["problems"]] == [
+        ("warning", "reports", "schedule[1].cron"),
+        ("warning", "polls", "schedule.cron"),
+        ("warning", "polls", "timeout"),
+    ]
+
+
+def test_a_plan_and_an_apply_say_it_on_stderr_and_go_on(project: Project) -> None:
+    project.write("tasks.d/odd.yaml", ODD)
+
+    project.ok("db", "upgrade")
+    planned, applied = project.run("plan"), project.run("apply", "--yes")
+
+    assert (planned.code, applied.code) == (0, 0)
+    for done in (planned, applied):
+        assert done.err.count("warning: ") == 3
+        assert "warning: " not in done.out
+        assert "tasks.d/odd.yaml:10:22: warning: schedule.cron: minute `*/7` begins anew" in done.err
+
+
+def test_no_task_of_ours_is_warned_of(project: Project) -> None:
+    folders = [ROOT / "tasks.d", *sorted((ROOT / "examples").glob("*/tasks.d"))]
+
+    project.ok("validate", "--strict", str(ROOT / "tasks.d"))
+    assert "warning: " not in project.run("validate", *map(str, folders)).out
 
 
 def test_control_characters_in_a_file_do_not_reach_the_terminal(project: Project) -> None:

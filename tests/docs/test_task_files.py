@@ -1,14 +1,13 @@
 """docs/task-files.md is what the loader takes: every block, every row of its tables."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pages import blocks, code_words, read, rows, section, table
-from taskcfg.problems import Severity
 from taskcfg.source import schedules, task_fields, yaml_reader
 from taskcfg.source.loader import Loaded, load_folder, load_text
 from taskcfg.source.qualifiers import QUALIFIERS
@@ -65,20 +64,6 @@ def test_the_blocks_with_a_file_name_make_a_folder_without_a_problem(tmp_path: P
     assert reminders.labels == {"team": "platform", "cost-centre": "4711"}
     assert (reminders.policy.retry.attempts, reminders.policy.retry.delay) == (2, timedelta(minutes=1))
     assert (reminders.timezone, reminders.owner) == ("Europe/London", None)
-
-
-@pytest.mark.parametrize("row", table(section(PAGE, "What `validate` warns of"), "written", "warned of"))
-def test_what_is_warned_of_is_so_in_these_words(row: list[str]) -> None:
-    fields = "\n".join(
-        f"    {field}" for field in own_words(row[0])[0].replace(", timeout", "\ntimeout").split("\n")
-    )
-    text = f"tasks:\n  example:\n    type: http\n    params: {PLAIN['params']}\n{fields}\n"
-
-    found = load_text(text, Registry(), now=datetime(2026, 1, 15, tzinfo=UTC))
-
-    assert [(problem.severity, problem.message.partition(": ")[2]) for problem in found.problems] == [
-        (Severity.WARNING, row[1])
-    ]
 
 
 def test_every_field_is_listed_and_no_other() -> None:

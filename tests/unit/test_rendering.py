@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from taskcfg.problems import Position, Problem, Severity
+from taskcfg_cli.render.plan import print_warnings
 from taskcfg_cli.render.table import pairs, printable, shortened, table
 from taskcfg_cli.render.times import local_words, parse_instant, relative, span
 
@@ -95,3 +97,21 @@ def test_instants_are_written_as_iso_8601_or_counted_from_now() -> None:
 def test_what_is_no_instant_is_refused(text: str) -> None:
     with pytest.raises((ValueError, OverflowError)):
         parse_instant(text, sign=-1)
+
+
+def test_beside_a_plan_few_warnings_are_shown_and_the_others_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    warnings = [
+        Problem(Position("a.yaml", line, 1), "schedule: odd", "mend it", severity=Severity.WARNING)
+        for line in range(1, 501)
+    ]
+
+    print_warnings(warnings[:10])
+    all_of_them = capsys.readouterr().err.splitlines()
+    print_warnings(warnings)
+    first_few = capsys.readouterr().err.splitlines()
+
+    assert all_of_them[-2:] == ["a.yaml:10:1: warning: schedule: odd", "    mend it"]
+    assert len(first_few) == 19
+    assert first_few[-1] == "491 more warnings: `taskcfg validate` shows them all"
