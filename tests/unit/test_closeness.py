@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskcfg.spec.schedule import Cron, Every, Part, qualified, union
+from taskcfg.spec.schedule import Cron, Every, Schedule, qualified, union
 from taskcfg.spec.times.closeness import hours_of_changes, midnight, no_closer_than
 from taskcfg.spec.times.shortest import shortest_interval
 
@@ -41,6 +41,22 @@ def test_no_fires_are_closer_than_is_said(
     assert no_closer_than(part, zone, NOW) <= shortest
 
 
+@given(
+    st.sampled_from(["*", "0", "55", "0,30"]),
+    st.sampled_from(["1", "2", "*/2", "0-5", "23"]),
+    st.sampled_from(["0", "5", "30"]),
+    st.sampled_from(["0", "3", "1-23/2", "2"]),
+    st.sampled_from(ZONES),
+)
+def test_nor_in_a_list(minutes: str, hours: str, other_minutes: str, other_hours: str, zone: str) -> None:
+    both = union([Cron(f"{minutes} {hours} * * *"), Cron(f"{other_minutes} {other_hours} * * *")])
+
+    shortest = shortest_interval(both, zone, NOW)
+
+    assert shortest is not None
+    assert no_closer_than(both, zone, NOW) <= shortest
+
+
 @pytest.mark.parametrize(
     ("part", "zone", "interval"),
     [
@@ -51,10 +67,18 @@ def test_no_fires_are_closer_than_is_said(
         (Cron("0,30 9-17 * * *"), "Europe/Berlin", timedelta(minutes=30)),
         (qualified(Cron("0 9-17 * * *"), timezone="Asia/Tokyo"), "Europe/Berlin", timedelta(hours=1)),
         (Cron("0 * * * *"), "Australia/Lord_Howe", timedelta(minutes=30)),
-        (union([Cron("0 9 * * *"), Cron("1 9 * * *")]), "UTC", timedelta(0)),
+        (union([Cron("0 9 * * *"), Cron("1 9 * * SAT")]), "UTC", timedelta(minutes=1)),
+        (union([Cron("0 9 * * *"), Cron("30 23 * * *")]), "Europe/Berlin", timedelta(hours=8, minutes=30)),
+        (union([Cron("0 9 * * *"), Every(timedelta(hours=1))]), "UTC", timedelta(0)),
+        (
+            union([Cron("0 9 * * *"), qualified(Cron("1 9 * * *"), timezone="Asia/Tokyo")]),
+            "UTC",
+            timedelta(0),
+        ),
+        (union([Cron("* * * * *"), Cron("* * * * * *")]), "UTC", timedelta(0)),
     ],
 )
-def test_common_schedules_are_told_well_enough(part: Part, zone: str, interval: timedelta) -> None:
+def test_common_schedules_are_told_well_enough(part: Schedule, zone: str, interval: timedelta) -> None:
     assert no_closer_than(part, zone, NOW) == interval
 
 

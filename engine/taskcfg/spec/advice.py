@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from taskcfg.spec.schedule import Cron, CronFields, Part, Qualified, rule_of
-from taskcfg.spec.times.clock_changes import ClockChange, clock_changes
+from taskcfg.spec.times.clock_changes import WITHIN, ClockChange, clock_changes
 from taskcfg.spec.times.closeness import hours_of_changes, midnight
 from taskcfg.spec.times.cron import NAMED_FIELDS, NICKNAMES, TEXT_FIELDS, CronRule
 from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.cron_terms import Field
 from taskcfg.spec.times.days import ALL_DAYS, ALL_WEEKDAYS, Days
-from taskcfg.spec.times.shortest import WITHIN
 from taskcfg.spec.times.timetable import timetable
 from taskcfg.spec.times.zones import zone_named
 from taskcfg.spec.uneven_steps import uneven_steps

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from taskcfg.spec.times.offsets import offsets_of
 
+WITHIN = timedelta(days=396)
+"""So far ahead they are looked at: 13 months, which hold every clock change of a year."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
-from taskcfg.spec.schedule import Every, Part, Qualified, Schedule, parts_of, rule_of
-from taskcfg.spec.times.clock_changes import ClockChange, clock_changes
+from taskcfg.spec.schedule import Every, Qualified, Schedule, parts_of, rule_of
+from taskcfg.spec.times.clock_changes import WITHIN, ClockChange, clock_changes
+from taskcfg.spec.times.cron import CronRule
 from taskcfg.spec.times.cron_rules import cron_rule
-from taskcfg.spec.times.shortest import WITHIN
 from taskcfg.spec.times.zones import zone_named
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+_MOST = 300
+"""So many times a day of schedules in a list are compared."""
 
 
 class _Changes(NamedTuple):
@@ -37,7 +41,13 @@ def no_closer_than(schedule: Schedule, zone: str, now: datetime) -> timedelta:
     the next 13 months count, as in `shortest_interval`.
     """
     parts = parts_of(schedule)
-    return _no_closer_than(parts[0], zone, midnight(now)) if len(parts) == 1 else timedelta(0)
+    if len(parts) == 1 and isinstance(only := rule_of(parts[0]), Every):
+        return only.interval
+    rules = [rule for part in parts if (rule := cron_rule(part)) is not None]
+    zones = {part.timezone or zone if isinstance(part, Qualified) else zone for part in parts}
+    if len(rules) != len(parts) or len(zones) != 1:
+        return timedelta(0)
+    return _around_changes(rules, _changes_of(zones.pop(), midnight(now)))
 
 
 @lru_cache(maxsize=16)
@@ -54,21 +64,40 @@ def hours_of_changes(zone: str, day: datetime) -> int:
     return _changes_of(zone, day).hours
 
 
-def _no_closer_than(part: Part, task_zone: str, day: datetime) -> timedelta:
-    rule = rule_of(part)
-    if isinstance(rule, Every):
-        return rule.interval
-    cron = cron_rule(part)
-    if cron is None:
-        return timedelta(0)
-    gap = _gap(cron.times.seconds, cron.times.minutes, cron.times.hours)
-    own = part.timezone or task_zone if isinstance(part, Qualified) else task_zone
-    changes = _changes_of(own, day)
+def _around_changes(rules: Sequence[CronRule], changes: _Changes) -> timedelta:
+    gap = clock_gap(rules)
     # Far from the changes, and where clocks go by whole hours past `*`, they bring nothing within an hour.
-    unmoved = cron.follows_real_time and changes.whole_hours
-    if unmoved or not cron.times.hours & changes.near:
+    unmoved = len(rules) == 1 and rules[0].follows_real_time and changes.whole_hours
+    if unmoved or not any(rule.times.hours & changes.near for rule in rules):
         return max(min(gap, _HOUR), gap - changes.largest)
     return max(gap - changes.largest, timedelta(0))
+
+
+def clock_gap(rules: Sequence[CronRule]) -> timedelta:
+    """Return how far apart the times of *rules* are at least, on one clock that nobody changes."""
+    if len(rules) == 1:
+        times = rules[0].times
+        return _gap(times.seconds, times.minutes, times.hours)
+    masks = [(rule.times.hours, rule.times.minutes, rule.times.seconds) for rule in rules]
+    if (
+        sum(hour.bit_count() * minute.bit_count() * second.bit_count() for hour, minute, second in masks)
+        > _MOST
+    ):
+        return timedelta(0)
+    times_of_day = {
+        (hour * 60 + minute) * 60 + second
+        for hours, minutes, seconds in masks
+        for hour in _bits(hours)
+        for minute in _bits(minutes)
+        for second in _bits(seconds)
+    }
+    ordered = sorted(times_of_day)
+    ordered.append(ordered[0] + _DAY // _SECOND)
+    return _SECOND * min(later - earlier for earlier, later in pairwise(ordered))
+
+
+def _bits(mask: int) -> list[int]:
+    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
 
 
 def _gap(seconds: int, minutes: int, hours: int) -> timedelta:

@@ -8,15 +8,15 @@ from functools import lru_cache
 from itertools import pairwise
 
 from taskcfg.spec.schedule import EPOCH, At, Every, Part, Qualified, Schedule, parts_of
+from taskcfg.spec.times.clock_changes import WITHIN
+from taskcfg.spec.times.closeness import clock_gap
+from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.offsets import offsets_of
 from taskcfg.spec.times.timetable import Timetable, timetable
 from taskcfg.spec.times.zones import zone_named
 
 WALKED = 500
 """So many nominal times of a year are looked at: of one schedule, or of those in a list together."""
-
-WITHIN = timedelta(days=396)
-"""So far ahead they are looked at: 13 months, which hold every clock change of a year."""
 
 _BEFORE_CHANGE, _AFTER_CHANGE = 2, 4
 _LOOKS = 3
@@ -42,7 +42,7 @@ def shortest_interval(schedule: Schedule, zone: str, now: datetime) -> timedelta
     if isinstance(only, At):
         return _shortest(only.instants)
     if only is not None:
-        found = [_shortest(_walked(table, now, WALKED))]
+        found = [_shortest(_walked(table, now, WALKED), _least(only))]
     else:
         most = WALKED // max(_LOOKS * len(parts), 1)
         found = [
@@ -54,8 +54,21 @@ def shortest_interval(schedule: Schedule, zone: str, now: datetime) -> timedelta
     return min((each for each in found if each is not None), default=None)
 
 
-def _shortest(instants: Iterable[datetime]) -> timedelta | None:
-    return min((later - earlier for earlier, later in pairwise(instants)), default=None)
+def _shortest(instants: Iterable[datetime], least: timedelta = timedelta(0)) -> timedelta | None:
+    """Return the shortest interval, and look no further where one is as short as *least*."""
+    found: timedelta | None = None
+    for earlier, later in pairwise(instants):
+        if found is None or later - earlier < found:
+            found = later - earlier
+            if found <= least:
+                break
+    return found
+
+
+def _least(part: Part) -> timedelta:
+    """Return what no interval of *part* is below, but around clock changes."""
+    rule = cron_rule(part)
+    return timedelta(0) if rule is None else clock_gap([rule])
 
 
 def _walked(table: Timetable, now: datetime, most: int) -> Iterator[datetime]:
