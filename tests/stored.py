@@ -59,6 +59,7 @@ class World:
     def add(self, *specs: TaskSpec, source: str = "main") -> dict[str, int]:
         """Insert *specs*; return the ids of the source's live tasks by name."""
         with applying(self.database, 5) as connection:
+            calendars.save_calendars(connection, specs)
             task_configs.insert_tasks(connection, specs, source, "c0ffee")
             return {name: row.id for name, row in task_configs.live_tasks(connection, source).items()}
 

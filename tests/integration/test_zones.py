@@ -11,11 +11,14 @@ import pytest
 from stored import World
 from taskcfg.control.zone_data import zone_database
 from taskcfg.daemon.zones import Zones
+from taskcfg.spec.calendar import calendar_of
 from taskcfg.spec.fire_time import coming_after
 from taskcfg.spec.policy import Policy
-from taskcfg.spec.schedule import Cron, Every
+from taskcfg.spec.schedule import Cron, Every, qualified
 from taskcfg.spec.times.timetable import forget_zones
 from taskcfg.store import rezoning
+from taskcfg.store.calendars import forget_calendars
+from taskcfg.store.spec_columns import forget_schedules
 from taskcfg.testing import make_spec
 from zone_folder import CITY, ZoneFolder, zones_from
 
@@ -66,6 +69,19 @@ def test_what_is_due_or_held_back_by_jitter_stays_as_it_is(world: World, city: Z
     assert rezoning.recompute_times(world.database) == rezoning.Rezoned(0, 0)
 
     assert world.tasks() == before
+
+
+def test_a_process_that_has_seen_no_calendar_yet_works_out_the_tasks_that_name_one(
+    world: World, city: ZoneFolder
+) -> None:
+    closed = calendar_of("closed", [], weekdays=0b1)
+    world.add(make_spec(schedule=qualified(Cron("0 3 * * *"), skip_on=[closed]), timezone=CITY))
+    city.let_city_keep("Asia/Tokyo")
+    forget_zones()
+    forget_calendars()
+    forget_schedules()
+
+    assert rezoning.recompute_times(world.database) == rezoning.Rezoned(1, 0)
 
 
 def test_all_rows_are_worked_out_however_small_the_batch(world: World, city: ZoneFolder) -> None:

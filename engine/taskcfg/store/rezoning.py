@@ -14,6 +14,7 @@ from taskcfg.spec.fire_time import coming_after
 from taskcfg.spec.times.zones import NOT_A_ZONE
 from taskcfg.store import recording
 from taskcfg.store.bulk import update_rows
+from taskcfg.store.calendars import with_calendars
 from taskcfg.store.claims import Failure
 from taskcfg.store.columns import db_now
 from taskcfg.store.database import database_time, reading, writing
@@ -79,7 +80,7 @@ def _locked(connection: Connection, after: int, most: int) -> Sequence[Row[Any]]
         _c.enabled,
     )
     locking = coming.order_by(_c.id).limit(most).with_for_update(of=task_config, key_share=True)
-    return connection.execute(locking).all()
+    return with_calendars(connection, connection.execute(locking))
 
 
 def _worked_out(rows: Sequence[Row[Any]], now: datetime) -> tuple[list[dict[str, Any]], list[Failure]]:
