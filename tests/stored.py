@@ -14,7 +14,7 @@ from taskcfg.spec.advance import advance
 from taskcfg.spec.fires import Confirmed, Dispatched, Outgoing, Receipt
 from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.task import TaskSpec
-from taskcfg.store import nodes, schema, task_configs
+from taskcfg.store import calendars, nodes, schema, task_configs
 from taskcfg.store.columns import in_seconds
 from taskcfg.store.database import applying, database_time, open_database, reading, writing
 from taskcfg.store.firing import EventFiring
