@@ -39,7 +39,7 @@ tasks:
       target: execution_history
       older_than: 30d
     description: Remove execution history older than a month
-    timeout: 10m
+    timeout: 1m
 """
 
 SCHEMA = ".taskcfg/schema.json"
