@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from pages import blocks, code_words, read, rows, section, table
-from taskcfg.source import schedules, task_fields, yaml_reader
+from taskcfg.source import task_fields, yaml_reader
 from taskcfg.source.loader import Loaded, load_folder, load_text
-from taskcfg.source.qualifiers import QUALIFIERS
+from taskcfg.source.schedules import reading as schedules
+from taskcfg.source.schedules.qualifiers import QUALIFIERS
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.fields import LATER_FIELDS, MOST_ATTEMPTS, RETRY_FIELDS
 from taskcfg.spec.policy import Policy, Retry

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pages import read, rows
 from taskcfg.errors import InvalidTaskFiles
-from taskcfg.source.arranging import ORDER
-from taskcfg.source.layout import formatted
+from taskcfg.source.formatting.arranging import ORDER
+from taskcfg.source.formatting.layout import formatted
 from taskcfg.source.task_fields import FIELDS
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from taskcfg.source.calendars import read_calendar
+from taskcfg.source.calendars.holiday_dates import holiday_dates
+from taskcfg.source.calendars.reading import read_calendar
 from taskcfg.source.findings import Findings
-from taskcfg.source.holiday_dates import holiday_dates
 from taskcfg.source.loader import Loaded, load_files, load_folder, load_text
 from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.schedule import calendars_of

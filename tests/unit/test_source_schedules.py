@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from schedule_strategies import CALENDARS, schedules
 from taskcfg.problems import Severity
 from taskcfg.source.loader import load_folder
-from taskcfg.source.prospects import Prospect, prospect
 from taskcfg.source.reading import FileReading, Reading, read_file
+from taskcfg.source.schedules.prospects import Prospect, prospect
 from taskcfg.source.writing import declaration_of, file_text
 from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.schedule import (

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskcfg.source.layout import formatted
+from taskcfg.source.formatting.layout import formatted
 from taskcfg.source.loader import load_text
 from taskcfg.source.references import escaped
 from taskcfg.source.writing import declaration_of, file_text

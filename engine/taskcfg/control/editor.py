@@ -10,7 +10,7 @@ from typing import Any
 from taskcfg.errors import TaskcfgError
 from taskcfg.settings import Settings
 from taskcfg.source.replacing import replace_file
-from taskcfg.source.task_schema import task_file_schema
+from taskcfg.source.schema.task_schema import task_file_schema
 from taskcfg.types.registry import Registry, types_of
 
 logger = logging.getLogger("taskcfg.editor")

@@ -11,7 +11,7 @@ from taskcfg.control.documents import problem_document
 from taskcfg.errors import InvalidTaskFiles, count
 from taskcfg.problems import Problem
 from taskcfg.settings import Settings
-from taskcfg.source.rewriting import rewrite, rewritten_text
+from taskcfg.source.formatting.rewriting import rewrite, rewritten_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 from yaml.nodes import Node
 
 from taskcfg.source.findings import TaskFindings
-from taskcfg.source.inherited_schedules import inherited
 from taskcfg.source.nodes import Entries, is_null, laid_over
 from taskcfg.source.references import Resolved, secrets_in
+from taskcfg.source.schedules.inheriting import inherited
 from taskcfg.source.task_fields import read_labels, read_retry, read_scalars
 from taskcfg.spec.policy import Retry
 from taskcfg.types.registry import TaskType

@@ -12,13 +12,13 @@ from pathlib import Path
 from taskcfg.clock import SystemClock
 from taskcfg.errors import UnreadableSource
 from taskcfg.problems import Position, Problem, Severity
-from taskcfg.source.advising import warning_of_pile_up
-from taskcfg.source.calendar_files import CalendarFiles
-from taskcfg.source.calendars import read_calendar
+from taskcfg.source.calendars.files import CalendarFiles
+from taskcfg.source.calendars.reading import read_calendar
 from taskcfg.source.folders import DEFAULTS, Search, calendar_folders, content_of, shown_path
 from taskcfg.source.layers import NOTHING, Layer
 from taskcfg.source.reading import Declared, Reading, read_defaults, read_file
 from taskcfg.source.references import References
+from taskcfg.source.schedules.advising import warning_of_pile_up
 from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.task_advice import advice_on_pile_up

@@ -9,15 +9,15 @@ from datetime import datetime
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from taskcfg.problems import Position, Problem, Severity
-from taskcfg.source.advising import warn_of_timeout
 from taskcfg.source.findings import Findings, TaskFindings, did_you_mean
 from taskcfg.source.layers import NOTHING, Layer, Origin, lay, merged
 from taskcfg.source.misfits import report_misfits, report_wide_jitter
 from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
 from taskcfg.source.parameters import read_params
-from taskcfg.source.qualifiers import Calendars
 from taskcfg.source.references import References
-from taskcfg.source.schedules import read_schedule
+from taskcfg.source.schedules.advising import warn_of_timeout
+from taskcfg.source.schedules.qualifiers import Calendars
+from taskcfg.source.schedules.reading import read_schedule
 from taskcfg.source.yaml_reader import read_yaml
 from taskcfg.spec.fields import POLICY_FIELDS, InvalidValue, task_name
 from taskcfg.spec.policy import Policy

@@ -9,7 +9,7 @@ from yaml.nodes import MappingNode, Node
 
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, field_value, is_null, value_of
-from taskcfg.source.schedules import KINDS
+from taskcfg.source.schedules.reading import KINDS
 from taskcfg.source.zones import zone_hint
 from taskcfg.spec.fields import (
     LATER_FIELDS,

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from taskcfg.source.arranging import place_of
+from taskcfg.source.formatting.arranging import place_of
 from taskcfg.source.nodes import reads_as_text
 from taskcfg.source.references import escaped
 from taskcfg.spec.duration import duration_text

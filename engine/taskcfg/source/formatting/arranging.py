@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from taskcfg.source.indenting import Kind, Line
+from taskcfg.source.formatting.indenting import Kind, Line
+from taskcfg.source.formatting.outline import Block, Entry, Outline
 from taskcfg.source.nodes import MERGE
-from taskcfg.source.outline import Block, Entry, Outline
 
 ORDER = (
     MERGE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskcfg.source.schema_parts import (
+from taskcfg.source.schema.schema_parts import (
     NULL,
     ZONES,
     JsonSchema,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from taskcfg.source.outline import Block, Entry, Outline, Text, content_column, indicators
+from taskcfg.source.formatting.outline import Block, Entry, Outline, Text, content_column, indicators
 
 
 class Kind(Enum):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from taskcfg.source.schema_parts import (
+from taskcfg.source.schema.schema_parts import (
     NULL,
     ZONES,
     JsonSchema,
@@ -18,7 +18,7 @@ from taskcfg.source.schema_parts import (
     truth,
     whole,
 )
-from taskcfg.source.schema_schedule import SCHEDULE
+from taskcfg.source.schema.schema_schedule import SCHEDULE
 from taskcfg.spec.fields import (
     LONGEST_LABEL,
     LONGEST_LINE,

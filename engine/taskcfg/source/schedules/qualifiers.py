@@ -10,7 +10,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, field_value, is_null, value_of
-from taskcfg.source.rules import Place
+from taskcfg.source.schedules.rules import Place
 from taskcfg.source.zones import zone_hint
 from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.fields import InvalidValue, choice, zone

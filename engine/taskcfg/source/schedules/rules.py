@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.source.findings import TaskFindings, did_you_mean
-from taskcfg.source.instants import read_instant
 from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
+from taskcfg.source.schedules.instants import read_instant
 from taskcfg.spec.fields import InvalidValue, positive_duration
 from taskcfg.spec.schedule import CRON_FIELDS, EPOCH, At, Cron, CronFields, Every, Rule
 from taskcfg.spec.shown import shown

@@ -11,7 +11,7 @@ from taskcfg.errors import InvalidTaskFiles, UnreadableSource
 from taskcfg.problems import Position, Problem
 from taskcfg.source.findings import Findings
 from taskcfg.source.folders import Search, content_of, shown_path
-from taskcfg.source.layout import formatted
+from taskcfg.source.formatting.layout import formatted
 from taskcfg.source.replacing import replace_file
 from taskcfg.source.yaml_reader import decoded
 

@@ -8,7 +8,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.source.findings import Findings
 from taskcfg.source.nodes import entries_of, is_null, laid_over
-from taskcfg.source.rules import READERS
+from taskcfg.source.schedules.rules import READERS
 
 _OF_ONE_KIND = {"dst": "cron", "anchor": "every"}
 """What stands beside rules of one kind only."""

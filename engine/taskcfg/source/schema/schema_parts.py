@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taskcfg.source.instants import INSTANT
+from taskcfg.source.schedules.instants import INSTANT
 from taskcfg.types.params_schema import DURATION
 
 JsonSchema = dict[str, Any]

@@ -9,7 +9,7 @@ from yaml.nodes import Node
 from taskcfg.problems import Problem, Severity
 from taskcfg.source.findings import TaskFindings
 from taskcfg.source.nodes import Entries, is_null
-from taskcfg.source.rules import Place
+from taskcfg.source.schedules.rules import Place
 from taskcfg.spec.advice import advice_on
 from taskcfg.spec.schedule import Part
 from taskcfg.spec.task import TaskSpec

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.problems import Severity
-from taskcfg.source.advising import warn_of_schedule
 from taskcfg.source.findings import TaskFindings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, value_of
-from taskcfg.source.prospects import Prospect, prospect, why_never
-from taskcfg.source.qualifiers import QUALIFIERS, Calendars, read_qualifiers, read_timezone
-from taskcfg.source.rules import READERS, Place, read_rule
+from taskcfg.source.schedules.advising import warn_of_schedule
+from taskcfg.source.schedules.prospects import Prospect, prospect, why_never
+from taskcfg.source.schedules.qualifiers import QUALIFIERS, Calendars, read_qualifiers, read_timezone
+from taskcfg.source.schedules.rules import READERS, Place, read_rule
 from taskcfg.spec.duration import duration_text, parse_duration
 from taskcfg.spec.schedule import Manual, Part, Qualified, Schedule, union
 from taskcfg.spec.shown import shown

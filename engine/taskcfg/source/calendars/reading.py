@@ -9,9 +9,9 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from taskcfg.problems import Position, Severity
+from taskcfg.source.calendars.holiday_dates import LAST_YEAR as LAST_HOLIDAYS
+from taskcfg.source.calendars.holiday_dates import UnknownHolidays, holiday_dates
 from taskcfg.source.findings import Findings, did_you_mean
-from taskcfg.source.holiday_dates import LAST_YEAR as LAST_HOLIDAYS
-from taskcfg.source.holiday_dates import UnknownHolidays, holiday_dates
 from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
 from taskcfg.source.yaml_reader import read_yaml
 from taskcfg.spec.calendar import WEEKDAYS, Calendar, calendar_of

@@ -14,11 +14,11 @@ from yaml.nodes import Node
 
 from taskcfg.errors import InvalidTaskFiles
 from taskcfg.problems import Position, Problem
-from taskcfg.source.arranging import arranged
 from taskcfg.source.findings import Findings
-from taskcfg.source.indenting import indented
+from taskcfg.source.formatting.arranging import arranged
+from taskcfg.source.formatting.indenting import indented
+from taskcfg.source.formatting.outline import NotLaidOut, comments_in, outline
 from taskcfg.source.nodes import value_of
-from taskcfg.source.outline import NotLaidOut, comments_in, outline
 from taskcfg.source.references import References
 from taskcfg.source.yaml_reader import read_yaml
 

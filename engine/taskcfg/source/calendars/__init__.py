@@ -1,0 +1,1 @@
+"""Calendar files: where they are, what they say, and the public holidays they name."""
