@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from taskcfg.spec.times.timetable import forget_zones
+from taskcfg.spec.times.zones import forget_zones
 
 CITY = "Test/City"
 """Nowhere but in the test's folder: the package `tzdata`, which stands in for what is missing, lacks it."""

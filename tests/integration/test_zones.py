@@ -15,7 +15,7 @@ from taskcfg.spec.calendar import calendar_of
 from taskcfg.spec.fire_time import coming_after
 from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import Cron, Every, qualified
-from taskcfg.spec.times.timetable import forget_zones
+from taskcfg.spec.times.zones import forget_zones
 from taskcfg.store import rezoning
 from taskcfg.store.calendars import forget_calendars
 from taskcfg.store.spec_columns import forget_schedules

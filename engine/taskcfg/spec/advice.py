@@ -15,7 +15,7 @@ from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.cron_terms import Field
 from taskcfg.spec.times.days import ALL_DAYS, ALL_WEEKDAYS, Days
 from taskcfg.spec.times.timetable import timetable
-from taskcfg.spec.times.zones import zone_named
+from taskcfg.spec.times.zones import until_zones_change, zone_named
 from taskcfg.spec.uneven_steps import uneven_steps
 
 _SECOND = timedelta(seconds=1)
@@ -146,7 +146,7 @@ def _short_months(rule: CronRule, year: int) -> Iterator[Advice]:
     yield Advice("cron", f"does not fire in {named}{leap}", "`L` is the last day of every month")
 
 
-@lru_cache(maxsize=4096)
+@until_zones_change(4096)
 def _about_clocks(part: Part, zone: str, start: datetime) -> tuple[Advice, ...]:
     """Warn of fixed times that *zone*'s clocks skip, or show twice, within 13 months: the first of each."""
     said: dict[bool, str] = {}

@@ -12,7 +12,7 @@ from taskcfg.spec.schedule import Every, Qualified, Schedule, parts_of, rule_of
 from taskcfg.spec.times.clock_changes import WITHIN, ClockChange, clock_changes
 from taskcfg.spec.times.cron import CronRule
 from taskcfg.spec.times.cron_rules import cron_rule
-from taskcfg.spec.times.zones import zone_named
+from taskcfg.spec.times.zones import until_zones_change, zone_named
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -115,7 +115,7 @@ def _apart(mask: int, size: int) -> int:
     return next(distance for distance in range(1, size + 1) if mask & ring >> distance)
 
 
-@lru_cache(maxsize=1024)
+@until_zones_change(1024)
 def _changes_of(zone: str, day: datetime) -> _Changes:
     found = list(clock_changes(zone_named(zone), day, day + WITHIN))
     hours = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import pairwise
 
 from taskcfg.spec.schedule import EPOCH, At, Every, Part, Qualified, Schedule, parts_of
@@ -13,7 +12,7 @@ from taskcfg.spec.times.closeness import clock_gap
 from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.offsets import offsets_of
 from taskcfg.spec.times.timetable import Timetable, timetable
-from taskcfg.spec.times.zones import zone_named
+from taskcfg.spec.times.zones import until_zones_change, zone_named
 
 WALKED = 500
 """So many nominal times of a year are looked at: of one schedule, or of those in a list together."""
@@ -25,7 +24,7 @@ _LOOKS = 3
 _SECOND = timedelta(seconds=1)
 
 
-@lru_cache(maxsize=4096)
+@until_zones_change(4096)
 def shortest_interval(schedule: Schedule, zone: str, now: datetime) -> timedelta | None:
     """Return the shortest time from one nominal time to the next after *now*, None when fewer than two come.
 

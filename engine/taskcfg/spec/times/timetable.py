@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,7 @@ from taskcfg.spec.times.nominal import NominalTime, Times
 from taskcfg.spec.times.plain_times import InstantTimes, IntervalTimes
 from taskcfg.spec.times.qualified_times import BoundedTimes, DayTimes, UnitedTimes
 from taskcfg.spec.times.wall_clock import WallClockTimes
-from taskcfg.spec.times.zones import zone_named
+from taskcfg.spec.times.zones import until_zones_change, zone_named
 
 _MICROSECOND = timedelta(microseconds=1)
 _REMEMBERED = 4
@@ -72,7 +71,7 @@ class Timetable:
         return latest[1]
 
 
-@lru_cache(maxsize=4096)
+@until_zones_change(4096)
 def timetable(schedule: Schedule, zone: str) -> Timetable:
     """Return the timetable of *schedule*; *zone* (an IANA name) is its task's.
 
@@ -81,13 +80,6 @@ def timetable(schedule: Schedule, zone: str) -> Timetable:
     """
     parts = [_part_times(part, zone) for part in parts_of(schedule)]
     return Timetable(parts[0] if len(parts) == 1 else UnitedTimes(parts))
-
-
-def forget_zones() -> None:
-    """Read the time zone database anew from now on: it may have changed."""
-    timetable.cache_clear()
-    zone_named.cache_clear()
-    ZoneInfo.clear_cache()
 
 
 def _part_times(part: Part, task_zone: str) -> Times:
