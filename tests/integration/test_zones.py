@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,11 +14,14 @@ from taskcfg.control.zone_data import zone_database
 from taskcfg.daemon.zones import Zones
 from taskcfg.spec.calendar import calendar_of
 from taskcfg.spec.fire_time import coming_after
-from taskcfg.spec.policy import Policy
+from taskcfg.spec.pause import Pause
+from taskcfg.spec.policy import CatchUp, Policy
 from taskcfg.spec.schedule import Cron, Every, qualified
 from taskcfg.spec.times.zones import forget_zones
-from taskcfg.store import rezoning
+from taskcfg.store import pauses, rezoning
 from taskcfg.store.calendars import forget_calendars
+from taskcfg.store.database import writing
+from taskcfg.store.firing import materialise_due
 from taskcfg.store.spec_columns import forget_schedules
 from taskcfg.testing import make_spec
 from zone_folder import CITY, ZoneFolder, zones_from
@@ -180,3 +184,55 @@ def test_a_database_that_cannot_be_read_is_not_taken_for_another(
 
     assert known == rezoning.known_zone_database(world.database) == zone_database()
     assert moved(caplog) == ["tz_database.unreadable reason='Permission denied'"]
+
+
+def seconds_ago(world: World, zone: str, *names: str, jitter: timedelta = timedelta(0)) -> datetime:
+    """Add tasks that fire daily at the wall time that *zone* showed some seconds ago; return when."""
+    nominal = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
+    wall = nominal.astimezone(ZoneInfo(zone))
+    schedule = Cron(f"{wall.second} {wall.minute} {wall.hour} * * *")
+    policy = Policy(jitter=jitter)
+    world.add(*(make_spec(name, schedule=schedule, timezone=CITY, policy=policy) for name in names))
+    for name in names:
+        world.change_task(name, next_nominal_at=nominal, next_fire_at=nominal)
+    return nominal
+
+
+def test_what_has_passed_goes_by_the_clock_that_it_was_worked_out_with(
+    world: World, city: ZoneFolder
+) -> None:
+    nominal = seconds_ago(world, "Europe/Berlin", "due", "held back", "paused", jitter=HOUR)
+    world.change_task("held back", next_fire_at=nominal + HOUR)
+    with writing(world.database) as connection:
+        pause = Pause("ann", "why", nominal - HOUR, missed=CatchUp.ALL)
+        pauses.pause_tasks(connection, [world.task("paused").id], pause)
+    zones = Zones(world.database)
+    zones.run_once()
+
+    city.let_city_keep("Asia/Tokyo")
+    zones.run_once()
+
+    names = {row.id: row.name for row in world.tasks().values()}
+    told = {names[event.task_config_id]: (event.nominal_at, event.state) for event in world.events()}
+    assert told == {
+        "due": (nominal, "pending"),
+        "held back": (nominal, "pending"),
+        "paused": (nominal, "missed"),
+    }
+    assert all(row.next_nominal_at > nominal for row in world.tasks().values())
+
+
+def test_after_a_start_under_other_clocks_the_time_a_task_was_promised_still_counts(
+    world: World, city: ZoneFolder
+) -> None:
+    nominal = seconds_ago(world, "Europe/Berlin", "promised", "changed by hand")
+    world.change_task("changed by hand", timezone="Asia/Tokyo")
+    city.let_city_keep("Asia/Tokyo")
+    forget_zones()
+
+    with writing(world.database) as connection:
+        materialise_due(connection, [row.id for row in world.tasks().values()])
+
+    (event,) = world.events()
+    assert (event.task_config_id, event.nominal_at) == (world.task("promised").id, nominal)
+    assert world.task("promised").next_nominal_at > nominal

@@ -34,6 +34,7 @@ class Zones:
             return EVERY
         changed_here = version != self._seen
         if changed_here and self._seen is not None:
+            rezoning.record_what_passed(self._database)
             forget_zones()
         known = rezoning.known_zone_database(self._database)
         if known is None:

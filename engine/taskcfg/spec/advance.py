@@ -11,8 +11,8 @@ from taskcfg.spec.fire_time import Coming
 from taskcfg.spec.fires import Advance, DueTask, message_of
 from taskcfg.spec.pause import settle
 from taskcfg.spec.policy import CatchUp
-from taskcfg.spec.times.timetable import timetable
-from taskcfg.spec.times.zones import UnknownZone
+from taskcfg.spec.times.timetable import Timetable, timetable
+from taskcfg.spec.times.zones import UnknownZone, zone_named
 
 
 def advance(task: DueTask, now: datetime) -> Advance:
@@ -52,7 +52,7 @@ def advance_paused_to_edit(task: DueTask, now: datetime) -> Advance:
 def missed_since(task: DueTask, now: datetime) -> datetime | None:
     """Return the first nominal time that *task* has missed until *now*, None when there is none to tell."""
     try:
-        first = timetable(task.spec.schedule, task.spec.timezone).next_after(_before(task))
+        first = _timetable(task).next_after(_before(task))
     except (ValueError, ArithmeticError):
         return None
     return first.at if first is not None and first.at <= now else None
@@ -62,7 +62,7 @@ def _advance(task: DueTask, decision: Callable[[Rules, datetime], Decision | Non
     try:
         spec = task.spec
         message_of(spec)
-        rules = Rules(spec.name, spec.policy, timetable(spec.schedule, spec.timezone), task.live)
+        rules = Rules(spec.name, spec.policy, _timetable(task), task.live)
         start = rules.nominal_after(_before(task))
         decided = None if start is None else decision(rules, start)
         if decided is not None or start is None:
@@ -77,11 +77,15 @@ def error_text(error: Exception) -> str:
     return str(error) if isinstance(error, UnknownZone) else f"{type(error).__name__}: {error}"
 
 
-def _before(task: DueTask) -> datetime:
-    """Return the instant after which the next nominal time counts.
+def _timetable(task: DueTask) -> Timetable:
+    """Return the nominal times of *task*, and the one it was promised to fire at, whatever clocks say now."""
+    table = timetable(task.spec.schedule, task.spec.timezone)
+    if not task.promised:
+        return table
+    return table.with_instant(task.next_nominal_at, zone_named("UTC"))
 
-    A row changed by hand may name a next nominal time that its schedule does not give, and one
-    that fired already must not fire again.
-    """
+
+def _before(task: DueTask) -> datetime:
+    """Return the instant after which the next nominal time counts: one that fired must not fire again."""
     before = task.next_nominal_at - timedelta(microseconds=1)
     return before if task.last_nominal_at is None else max(before, task.last_nominal_at)

@@ -55,7 +55,11 @@ class ExecutionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DueTask:
-    """A claimed row: the task, where its schedule stands, and how many of its fires are live."""
+    """A claimed row: the task, where its schedule stands, and how many of its fires are live.
+
+    `promised`: `next_nominal_at` counts even where the schedule does not give it any more, as after
+    a change of the time zone database.
+    """
 
     id: int
     spec: TaskSpec
@@ -63,6 +67,7 @@ class DueTask:
     next_nominal_at: datetime
     last_nominal_at: datetime | None
     live: int
+    promised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

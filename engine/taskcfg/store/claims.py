@@ -37,6 +37,7 @@ _HEALING_SHARE = 10
 
 _SELECTION = (
     *SPEC_SELECTION,
+    _c.applied_version,
     _c.next_nominal_at,
     _c.next_fire_at,
     _c.last_nominal_at,
@@ -178,6 +179,7 @@ def _due_task(row: Row[Any], now: datetime) -> DueTask:
         spec=spec_of(row),
         version=row.version,
         next_nominal_at=row.next_nominal_at or now,
+        promised=row.next_nominal_at is not None and row.version == row.applied_version,
         last_nominal_at=row.last_nominal_at,
         live=0,
     )

@@ -18,6 +18,8 @@ from taskcfg.store.calendars import with_calendars
 from taskcfg.store.claims import Failure
 from taskcfg.store.columns import db_now
 from taskcfg.store.database import database_time, reading, writing
+from taskcfg.store.firing import materialise_to_edit
+from taskcfg.store.pauses import settle_before_change
 from taskcfg.store.postgres import FIRING
 from taskcfg.store.settings_table import read_setting, write_setting
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
@@ -47,6 +49,21 @@ def known_zone_database(database: Engine) -> str | None:
 def note_zone_database(database: Engine, version: str) -> None:
     with writing(database) as connection:
         write_setting(connection, SETTING, version)
+
+
+def record_what_passed(database: Engine) -> None:
+    """Record every nominal time until now by the clocks that this process knows so far.
+
+    As an apply does before it changes a schedule: what jitter holds back goes out at its fire time,
+    and what a pause has kept from firing is missed. Raises DatabaseUnavailable.
+    """
+    with writing(database) as connection:
+        passed = select(_c.id).where(
+            _c.next_nominal_at <= database_time(connection), _c.retired_at.is_(None), _c.enabled
+        )
+        ids = connection.scalars(passed.order_by(_c.id)).all()
+        materialise_to_edit(connection, ids)
+        settle_before_change(connection, dict.fromkeys(ids))
 
 
 def recompute_times(database: Engine, *, batch: int = BATCH) -> Rezoned:

@@ -58,6 +58,13 @@ class Timetable:
             limit -= 1
             found = self.next_after(found.at)
 
+    def with_instant(self, instant: datetime, zone: ZoneInfo) -> Timetable:
+        """Return the timetable of these times and *instant*, which the clock of *zone* shows."""
+        found = self.next_after(instant - _MICROSECOND)
+        if found is not None and found.at == instant:
+            return self
+        return Timetable(UnitedTimes((InstantTimes((instant,), zone), self._times)))
+
     def count_between(self, start: datetime, end: datetime, limit: int) -> tuple[int, datetime | None]:
         """Count the nominal times in [start, end], and return the last that was counted.
 
