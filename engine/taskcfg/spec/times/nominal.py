@@ -42,5 +42,5 @@ class Times(Protocol):
         """Count the nominal times in [start, end], and return the last that was counted.
 
         *limit* bounds the work: where times can only be counted one by one, as those of a list of
-        schedules, at most so many are; where they can be computed, all of them.
+        several dense schedules, at most so many are; where they can be computed, all of them.
         """

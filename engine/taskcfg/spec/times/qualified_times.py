@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from taskcfg.spec.schedule import Dst
@@ -107,17 +108,37 @@ class UnitedTimes:
         return max(found, key=_at, default=None)
 
     def count_between(self, start: datetime, end: datetime, limit: int) -> tuple[int, datetime | None]:
+        """Count as `Times` says: the densest part computes its times, those of the others are listed."""
+        counted = [part.count_between(start, end, limit) for part in self._parts]
+        most = max(range(len(counted)), key=lambda place: counted[place][0])
+        others = UnitedTimes([part for place, part in enumerate(self._parts) if place != most])
+        if sum(number for number, _ in counted) - counted[most][0] > limit:
+            return self._listed(start, end, limit)
+        own = self._parts[most]
+        number = counted[most][0] + sum(not _gives(own, each) for each in others._between(start, end))
+        return number, max((last for _, last in counted if last is not None), default=None)
+
+    def _listed(self, start: datetime, end: datetime, limit: int) -> tuple[int, datetime | None]:
         number, last = 0, None
-        found = self.next_after(start - _MICROSECOND)
-        while found is not None and found.at <= end and number < limit:
-            number, last = number + 1, found.at
-            found = self.next_after(found.at)
+        for number, last in enumerate(islice(self._between(start, end), limit), 1):  # noqa: B007
+            continue
         return number, last
+
+    def _between(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        found = self.next_after(start - _MICROSECOND)
+        while found is not None and found.at <= end:
+            yield found.at
+            found = self.next_after(found.at)
 
 
 def _midnights(days: DaysOfMonth, zone: ZoneInfo) -> WallClockTimes:
     """Return when each of *days* begins."""
     return WallClockTimes(WallTimes(1, 1, days, _EVERY_MONTH), zone, Dst(), real=False)
+
+
+def _gives(times: Times, instant: datetime) -> bool:
+    found = times.next_after(instant - _MICROSECOND)
+    return found is not None and found.at == instant
 
 
 def _at(found: NominalTime) -> datetime:

@@ -68,8 +68,8 @@ class Timetable:
     def count_between(self, start: datetime, end: datetime, limit: int) -> tuple[int, datetime | None]:
         """Count the nominal times in [start, end], and return the last that was counted.
 
-        Those of a list of schedules are counted one by one, and at most *limit*; all others are
-        computed, however many they are.
+        Those of a list of several dense schedules are counted one by one, and at most *limit*; all
+        others are computed, however many they are.
         """
         question = (start, end, limit)
         latest = self._latest_count
