@@ -18,6 +18,8 @@ INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
 
 def read_instant(node: Node, zone: ZoneInfo, field: str, findings: TaskFindings) -> datetime | None:
     """Return the instant that *node* writes, in UTC; without an offset it is in *zone*."""
@@ -27,12 +29,10 @@ def read_instant(node: Node, zone: ZoneInfo, field: str, findings: TaskFindings)
             raise ValueError("not of the form")
         instant = _in_utc(datetime.fromisoformat(value.upper()), zone)
     except (ValueError, OverflowError):
-        findings.add(
-            field,
-            node,
-            f"expected an instant, found {shown(value)}",
-            "write it as `2026-12-24T18:00:00+01:00`; without an offset it is in the task's zone",
-        )
+        hint = "write it as `2026-12-24T18:00:00+01:00`; without an offset it is in the task's zone"
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            hint = f"write the time too: `{value}T00:00` is midnight in the task's zone"
+        findings.add(field, node, f"expected an instant, found {shown(value)}", hint)
         return None
     if FIRST_YEAR <= instant.year <= LAST_YEAR:
         return instant
