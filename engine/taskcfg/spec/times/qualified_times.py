@@ -110,6 +110,8 @@ class UnitedTimes:
     def count_between(self, start: datetime, end: datetime, limit: int) -> tuple[int, datetime | None]:
         """Count as `Times` says: the densest part computes its times, those of the others are listed."""
         counted = [part.count_between(start, end, limit) for part in self._parts]
+        if not counted:
+            return 0, None
         most = max(range(len(counted)), key=lambda place: counted[place][0])
         others = UnitedTimes([part for place, part in enumerate(self._parts) if place != most])
         if sum(number for number, _ in counted) - counted[most][0] > limit:
