@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from taskcfg.spec.shown import shown
 from taskcfg.spec.times.days import LAST
@@ -21,7 +22,7 @@ class InvalidCron(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
     """What one field takes. With `names_only`, numbers stand for nothing: people mean different days."""
 
@@ -70,8 +71,9 @@ class Meaning:
     nth: tuple[tuple[int, int], ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def read_field(field: Field, text: str) -> Meaning:
-    """Return what *text* names. Raises InvalidCron for a term that is none the field takes."""
+    """Return what *text* names, to be left as it is. Raises InvalidCron for a term that is none the field takes."""
     meaning = Meaning()
     for term in text.upper().split(","):
         if term == "?":
