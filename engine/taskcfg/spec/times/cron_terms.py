@@ -73,7 +73,7 @@ class Meaning:
 
 @lru_cache(maxsize=4096)
 def read_field(field: Field, text: str) -> Meaning:
-    """Return what *text* names, to be left as it is. Raises InvalidCron for a term that is none the field takes."""
+    """Return what *text* names. Raises InvalidCron for a term that is none the field takes."""
     meaning = Meaning()
     for term in text.upper().split(","):
         if term == "?":
