@@ -243,10 +243,11 @@ class InstantValue(click.ParamType[datetime]):
         self._sign = sign
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        from taskcfg.spec.times.wall_times import FIRST_YEAR, LAST_YEAR
         from taskcfg_cli.render.times import parse_instant
 
         try:
-            return value if isinstance(value, datetime) else parse_instant(value, sign=self._sign)
+            found = value if isinstance(value, datetime) else parse_instant(value, sign=self._sign)
         except (ValueError, OverflowError):
             direction = "ago" if self._sign < 0 else "from now"
             self.fail(
@@ -255,6 +256,9 @@ class InstantValue(click.ParamType[datetime]):
                 param,
                 ctx,
             )
+        if self._sign > 0 and not FIRST_YEAR <= found.year <= LAST_YEAR:
+            self.fail(f"`{value}`: the years go from {FIRST_YEAR} to {LAST_YEAR}", param, ctx)
+        return found
 
 
 def waiting(command: F) -> F:

@@ -154,3 +154,14 @@ def test_a_paused_task_says_which_of_its_fires_wait_for_resume(project: Project)
         [True, False, False], [True, True, False],
     )  # fmt: skip
     assert "before then it fires only if it is resumed" in ending.err
+
+
+@pytest.mark.parametrize("command", ["next", "heatmap"])
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00Z", "9999-12-31"])
+def test_an_instant_outside_the_calendar_is_a_usage_error(
+    project: Project, command: str, instant: str
+) -> None:
+    refused = project.run(command, "--from", instant)
+
+    assert (refused.code, refused.out) == (64, "")
+    assert f"`{instant}`: the years go from 2 to 9998" in refused.err
