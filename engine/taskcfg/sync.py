@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taskcfg.errors import InvalidTaskFiles, StalePlan
-from taskcfg.problems import Problem, Severity
+from taskcfg.problems import Problem
 from taskcfg.reconcile.guard import Limits, check_owners, check_safe
 from taskcfg.reconcile.plan import Create, Delete, Plan, Update, build_plan, differing, names_not_live
 from taskcfg.reconcile.state import LiveTask
@@ -68,9 +68,8 @@ def load_desired(settings: Settings, registry: Registry, files: Sequence[Path] |
     """Read the tasks folder, or only *files*. Raises InvalidTaskFiles with every problem there is,
     and UnreadableSource when the folder cannot be read."""
     loaded = read_source(settings, registry, files)
-    problems = [problem for problem in loaded.problems if problem.severity is Severity.ERROR]
-    if problems:
-        raise InvalidTaskFiles(problems, files=loaded.files)
+    if not loaded.valid:
+        raise InvalidTaskFiles(loaded.errors, files=loaded.files)
     return Desired(
         specs={spec.name: spec for spec in loaded.specs},
         files=loaded.files,

@@ -165,3 +165,18 @@ def test_an_instant_outside_the_calendar_is_a_usage_error(
 
     assert (refused.code, refused.out) == (64, "")
     assert f"`{instant}`: the years go from 2 to 9998" in refused.err
+
+
+def test_what_cannot_be_read_counts_problems_as_validate_does(project: Project) -> None:
+    project.write(
+        "tasks.d/two.yaml",
+        "defaults: {type: http, params: {url: 'https://example.org/'}}\n"
+        "tasks:\n"
+        "  warned: {schedule: {cron: '0 0 31 * *'}}\n"
+        "  wrong: {schedule: {cron: '0 0 30 2 *'}}\n",
+    )
+
+    refused = project.run("next", "-f", "tasks.d/two.yaml")
+
+    assert refused.code == 1
+    assert "1 problem in 1 of 1 file" in refused.err

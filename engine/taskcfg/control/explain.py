@@ -11,7 +11,7 @@ from typing import Any
 
 from taskcfg.control.coming import ComingFire, coming_fires
 from taskcfg.errors import InvalidTaskFiles, UnknownTask
-from taskcfg.problems import Problem, Severity
+from taskcfg.problems import Problem
 from taskcfg.reconcile.plan import flattened
 from taskcfg.settings import Settings
 from taskcfg.source.layers import Origin
@@ -99,15 +99,15 @@ def explain(settings: Settings, name: str, now: datetime, files: Sequence[Path] 
         loaded = load_files(files, registry, root=Path.cwd(), tasks_dir=settings.tasks_dir, traced=name)
     else:
         loaded = load_folder(settings.tasks_dir, registry, root=settings.project_root, traced=name)
-    errors = [problem for problem in loaded.problems if problem.severity is Severity.ERROR]
+    errors = loaded.errors
     found = loaded.traced
     if found is None:
         if errors and not loaded.specs:
-            raise InvalidTaskFiles(loaded.problems, files=loaded.files)
+            raise InvalidTaskFiles(loaded.errors, files=loaded.files)
         near = get_close_matches(name, [spec.name for spec in loaded.specs], n=1)
         raise UnknownTask(name, did_you_mean=near[0] if near else None)
     if found.spec is None or found.layer is None:
-        raise InvalidTaskFiles(loaded.problems, files=loaded.files)
+        raise InvalidTaskFiles(loaded.errors, files=loaded.files)
     spec, task_type = found.spec, registry.named(found.spec.type)
     said = who_says(found.layer)
     values = tuple(

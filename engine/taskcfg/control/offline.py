@@ -76,7 +76,7 @@ def read_specs(settings: Settings, paths: Sequence[Path]) -> dict[str, TaskSpec]
     registry = types_of(settings)
     loaded = load_files(paths, registry, root=Path.cwd(), tasks_dir=settings.tasks_dir)
     if not loaded.valid:
-        raise InvalidTaskFiles(loaded.problems, files=loaded.files)
+        raise InvalidTaskFiles(loaded.errors, files=loaded.files)
     return {spec.name: spec for spec in loaded.specs}
 
 

@@ -43,9 +43,14 @@ class Loaded:
     traced: Declared | None = None
 
     @property
+    def errors(self) -> list[Problem]:
+        """The problems that are no mere warnings."""
+        return [problem for problem in self.problems if problem.severity is Severity.ERROR]
+
+    @property
     def valid(self) -> bool:
         """Whether no problem is an error."""
-        return all(problem.severity is not Severity.ERROR for problem in self.problems)
+        return not self.errors
 
 
 def load_folder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -121,10 +122,8 @@ class UnitedTimes:
         return number, max((last for _, last in counted if last is not None), default=None)
 
     def _listed(self, start: datetime, end: datetime, limit: int) -> tuple[int, datetime | None]:
-        number, last = 0, None
-        for number, last in enumerate(islice(self._between(start, end), limit), 1):  # noqa: B007
-            continue
-        return number, last
+        latest = deque(enumerate(islice(self._between(start, end), limit), 1), maxlen=1)
+        return latest[0] if latest else (0, None)
 
     def _between(self, start: datetime, end: datetime) -> Iterator[datetime]:
         found = self.next_after(start - _MICROSECOND)

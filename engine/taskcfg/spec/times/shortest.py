@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from taskcfg.spec.schedule import EPOCH, At, Every, Part, Qualified, Schedule, parts_of
-from taskcfg.spec.times.clock_changes import WITHIN
+from taskcfg.spec.schedule import At, Every, Part, Qualified, Schedule, parts_of
+from taskcfg.spec.times.clock_changes import WITHIN, clock_changes
 from taskcfg.spec.times.closeness import clock_gap
 from taskcfg.spec.times.cron_rules import cron_rule
-from taskcfg.spec.times.offsets import offsets_of
 from taskcfg.spec.times.timetable import Timetable, timetable
 from taskcfg.spec.times.zones import until_zones_change, zone_named
 
@@ -102,10 +101,6 @@ def _around(table: Timetable, change: datetime) -> list[datetime]:
 def _clock_changes(parts: Iterable[Part], zone: str, now: datetime) -> Iterator[datetime]:
     """Yield when clocks change within 13 months in the zones of *parts*."""
     zones = {part.timezone or zone if isinstance(part, Qualified) else zone for part in parts}
-    until = (now + WITHIN - EPOCH) // _SECOND
     for name in sorted(zones):
-        for stretch in offsets_of(zone_named(name)).stretches((now - EPOCH) // _SECOND):
-            if stretch.start > until:
-                break
-            if stretch.before != stretch.offset:
-                yield EPOCH + timedelta(seconds=stretch.start)
+        for change in clock_changes(zone_named(name), now, now + WITHIN):
+            yield change.at
