@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLING := $(VENV)/.installing
+FAKETIME := $(VENV)/.faketime
 MARK = echo $$PPID > $(INSTALLING)
 WHEELS := build/wheel
 WHEEL_VENV := build/wheel-venv
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up install check test oracle lint wheel format lock bench clean
+.PHONY: help up install check test oracle chaos lint wheel format lock bench clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +26,14 @@ up: $(INSTALLED) ## from nothing: schedule and run what is in tasks.d, until ^C
 check: lint ## format, lint, types, import contracts, unit tests
 	$(BIN)/python -m pytest -q tests/unit tests/test_house.py
 
-test: lint wheel ## from nothing: `make check` and every test, on the built wheel
+test: lint wheel $(FAKETIME) ## from nothing: `make check` and every test, on the built wheel
 	TASKCFG_TEST_COMMAND=$(abspath $(WHEEL_VENV)/bin/taskcfg) $(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 oracle: $(INSTALLED) ## every answer about cron rules against cron acted out: some minutes
 	TASKCFG_TEST_ORACLE=whole $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/oracle
+
+chaos: $(INSTALLED) $(FAKETIME) ## what may break is broken, in full size: many minutes, a table in build/chaos.md
+	TASKCFG_TEST_CHAOS=whole $(BIN)/python -m pytest -q tests/chaos
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check --quiet .
@@ -61,6 +65,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PIP) install --no-compile --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@rm $(INSTALLING)
+	@touch $@
+
+# Clocks that tests set wrong come from a library that is compiled: a machine without a compiler tests the rest.
+$(FAKETIME): requirements-faketime.lock $(INSTALLED)
+	@$(PIP) install --no-deps --require-hashes --requirement requirements-faketime.lock >$@.log 2>&1 || \
+	  echo "libfaketime cannot be built here, which takes gcc and make ($@.log): tests with wrong clocks are not run"
 	@touch $@
 
 # The wheel gets a venv of its own, which borrows everything else from .venv.

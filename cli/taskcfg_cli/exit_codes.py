@@ -21,9 +21,11 @@ class ExitCode(IntEnum):
 
 BY_ERROR = {
     "stale_plan": ExitCode.STALE_PLAN,
+    "overtaken": ExitCode.STALE_PLAN,
     "lock_timeout": ExitCode.LOCK_TIMEOUT,
     "unsafe_plan": ExitCode.REFUSED,
     "name_taken": ExitCode.REFUSED,
+    "schema_in_use": ExitCode.REFUSED,
     "approval_needed": ExitCode.APPROVAL_NEEDED,
 }
 """The errors, by their `code`, that have a number of their own; all others are `ERROR`."""

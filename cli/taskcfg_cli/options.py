@@ -24,7 +24,14 @@ COLORS = ("auto", "always", "never")
 
 
 def general(command: F) -> F:
-    """Add `--log-level`, `--log-format` and `--color`, which stand before or after the command's name."""
+    """Add `--env`, `--log-level`, `--log-format` and `--color`: before or after the command's name."""
+    environment = click.option(
+        "--env",
+        metavar="NAME",
+        expose_value=False,
+        callback=_remember_flag("env"),
+        help="The environment: its `environments/NAME.yaml`, and only its database.",
+    )
     level = click.option(
         "--log-level",
         type=click.Choice(LOG_LEVELS),
@@ -47,7 +54,7 @@ def general(command: F) -> F:
         callback=_remember_color,
         help="Colour the output (auto: only on a terminal).",
     )
-    return level(form(color(command)))
+    return environment(level(form(color(command))))
 
 
 def output(*formats: str) -> Callable[[F], F]:
@@ -68,6 +75,10 @@ _SETTINGS = {
     "database_url": ("--database-url", "URL", "The database, e.g. postgresql://user@host/name."),
     "broker_url": ("--broker-url", "URL", "Celery's broker, e.g. amqp://user@host//."),
     "source": ("--source", "NAME", "The name under which these files own their tasks."),
+    "git_url": ("--git", "URL", "Follow this git repository."),
+    "git_ref": ("--ref", "REF", "The branch, tag or commit that is followed there."),
+    "git_path": ("--path", "DIR", "The folder of task files in the repository."),
+    "metrics_port": ("--metrics-port", "PORT", "Answer `/livez` and `/readyz` there."),
 }
 
 
@@ -177,13 +188,28 @@ def span(start: str, end: str | None = None) -> Callable[[F], F]:
         "start",
         type=InstantValue(sign=1),
         metavar="INSTANT",
+        is_eager=True,
         help=f"Inclusive (default: {start}).",
     )
     default = f" (default: {end})" if end else ""
     last = click.option(
-        "--to", "end", type=InstantValue(sign=1), metavar="INSTANT", help=f"Exclusive{default}."
+        "--to",
+        "end",
+        type=InstantValue(sign=1),
+        metavar="INSTANT",
+        callback=_only_after_from,
+        help=f"Exclusive{default}.",
     )
     return lambda command: first(last(command))
+
+
+def _only_after_from(
+    context: click.Context, parameter: click.Parameter, end: datetime | None
+) -> datetime | None:
+    start = context.params.get("start")
+    if start is not None and end is not None and end <= start:
+        raise click.UsageError("--to must be after --from.")
+    return end
 
 
 def task_files(command: F) -> F:

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Tasks by name, and the pauses over some of them."""
+    """Tasks by name, the pauses over some of them, and the names of those whose rows cannot be read."""
 
     specs: dict[str, TaskSpec]
     pauses: dict[str, Pause] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
 
     def remarks(self, selection: Selection, firing: set[str]) -> Iterator[str]:
         """Say why no task, or a task that was named, fires; *firing* are those that do."""
+        yield from (f"{name} cannot be read: `taskcfg show {name}` says why." for name in self.unreadable)
+        if self.unreadable and not self.specs:
+            return
         if not self.specs and not selection.is_empty:
             yield "No task matches."
         elif not self.specs:
@@ -52,8 +56,9 @@ def wanted_tasks(invocation: Invocation, files: tuple[Path, ...], selection: Sel
     if not files:
         with invocation.taskcfg() as taskcfg:
             rows = taskcfg.declared(selection)
-        pauses = {row.spec.name: row.pause for row in rows if row.pause is not None}
-        return Wanted({row.spec.name: row.spec for row in rows}, pauses)
+        specs = {row.name: row.spec for row in rows if row.spec is not None}
+        pauses = {row.name: row.pause for row in rows if row.pause is not None}
+        return Wanted(specs, pauses, tuple(row.name for row in rows if row.spec is None))
     if selection.states:
         raise click.UsageError("--state is about the database's tasks and does not go with -f")
     settings = invocation.settings()

@@ -17,23 +17,31 @@ if TYPE_CHECKING:
     from taskcfg.errors import FireNotReady as FireNotReady
     from taskcfg.errors import InvalidParams as InvalidParams
     from taskcfg.errors import InvalidPause as InvalidPause
+    from taskcfg.errors import InvalidPlanFile as InvalidPlanFile
     from taskcfg.errors import InvalidSettings as InvalidSettings
     from taskcfg.errors import InvalidTaskFiles as InvalidTaskFiles
     from taskcfg.errors import InvalidType as InvalidType
     from taskcfg.errors import LockTimeout as LockTimeout
     from taskcfg.errors import NameTaken as NameTaken
     from taskcfg.errors import NoTaskMatches as NoTaskMatches
+    from taskcfg.errors import Overtaken as Overtaken
     from taskcfg.errors import RetiredTask as RetiredTask
+    from taskcfg.errors import SchemaInUse as SchemaInUse
     from taskcfg.errors import SchemaMismatch as SchemaMismatch
     from taskcfg.errors import SecretUnavailable as SecretUnavailable
     from taskcfg.errors import StalePlan as StalePlan
+    from taskcfg.errors import SyncUnanswered as SyncUnanswered
     from taskcfg.errors import TaskcfgError as TaskcfgError
+    from taskcfg.errors import UnknownEnvironment as UnknownEnvironment
     from taskcfg.errors import UnknownFire as UnknownFire
+    from taskcfg.errors import UnknownRevision as UnknownRevision
     from taskcfg.errors import UnknownTask as UnknownTask
     from taskcfg.errors import UnknownType as UnknownType
+    from taskcfg.errors import UnreachableRepository as UnreachableRepository
     from taskcfg.errors import UnreadableSource as UnreadableSource
     from taskcfg.errors import UnsafePlan as UnsafePlan
     from taskcfg.errors import WrongEnvironment as WrongEnvironment
+    from taskcfg.reconcile.guard import Limits as Limits
     from taskcfg.types import Fire as Fire
     from taskcfg.types import Params as Params
     from taskcfg.types import task_type as task_type
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Taskcfg": "taskcfg.control",
     "Fire": "taskcfg.types",
+    "Limits": "taskcfg.reconcile.guard",
     "Params": "taskcfg.types",
     "task_type": "taskcfg.types",
     **dict.fromkeys(
@@ -52,20 +61,28 @@ _ROOMS = {
             "FireNotReady",
             "InvalidParams",
             "InvalidPause",
+            "InvalidPlanFile",
             "InvalidSettings",
+            "InvalidSnapshot",
             "InvalidTaskFiles",
             "InvalidType",
             "LockTimeout",
             "NameTaken",
             "NoTaskMatches",
+            "Overtaken",
             "RetiredTask",
+            "SchemaInUse",
             "SchemaMismatch",
             "SecretUnavailable",
             "StalePlan",
+            "SyncUnanswered",
             "TaskcfgError",
+            "UnknownEnvironment",
             "UnknownFire",
+            "UnknownRevision",
             "UnknownTask",
             "UnknownType",
+            "UnreachableRepository",
             "UnreadableSource",
             "UnsafePlan",
             "WrongEnvironment",

@@ -6,7 +6,7 @@ Exit codes belong to the command line, which maps these classes to numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from taskcfg.problems import Problem
 
@@ -54,6 +54,35 @@ class UnreadableSource(TaskcfgError):
     code = "unreadable_source"
 
 
+class UnreachableRepository(TaskcfgError):
+    """The git repository that is followed does not answer, or refuses us. Never the same as an empty one."""
+
+    code = "unreachable_repository"
+    hint = (
+        "what was applied stays in force, and it is tried again; `git ls-remote` with the same URL tells more"
+    )
+
+    def __init__(self, repository: str, reason: str) -> None:
+        self.repository = repository
+        super().__init__(f"{repository} cannot be fetched: {reason}")
+
+
+class Overtaken(TaskcfgError):
+    """Somebody applied to the source after the files to be applied were read. Nothing was changed."""
+
+    code = "overtaken"
+    hint = "read the files again, and then apply"
+
+    def __init__(self, source: str) -> None:
+        super().__init__(f"source `{source}` was applied by somebody else meanwhile")
+
+
+class SyncUnanswered(TaskcfgError):
+    """No scheduler did what `sync` asked for, or none has ended with it in time."""
+
+    code = "sync_unanswered"
+
+
 class SecretUnavailable(TaskcfgError):
     """A secret that a task refers to cannot be found or read on the worker. Never tells a value."""
 
@@ -91,6 +120,12 @@ class InvalidParams(TaskcfgError):
         self.task = task
         self.reasons = tuple(reasons)
         super().__init__(f"params of `{task}`: {'; '.join(self.reasons)}")
+
+
+class UnknownEnvironment(TaskcfgError):
+    """No environment has that name: `taskcfg.toml` does not name it, and it has no file."""
+
+    code = "unknown_environment"
 
 
 class UnknownTask(TaskcfgError):
@@ -137,23 +172,70 @@ class FireNotReady(TaskcfgError):
     code = "fire_not_ready"
 
 
+class UnknownRevision(TaskcfgError):
+    """No applied plan has that number, or it is one of another source."""
+
+    code = "unknown_revision"
+
+    def __init__(self, number: int, *, source: str | None = None, owner: str | None = None) -> None:
+        self.number = number
+        said = f"there is no revision {number}"
+        if owner is not None:
+            said = f"revision {number} is one of source `{owner}`, and this is `{source}`"
+        super().__init__(said, hint="`taskcfg revisions` lists them")
+
+
 class StalePlan(TaskcfgError):
-    """The database moved on after the plan was made."""
+    """Files or rows moved on after the plan was made. `changed` are the tasks, or the files of a saved plan;
+    `reasons` say of each what moved, and who moved it where that is known."""
 
     code = "stale_plan"
 
-    def __init__(self, *, changed: Sequence[str]) -> None:
+    def __init__(self, *, changed: Sequence[str], what: str = "task", reasons: Sequence[str] = ()) -> None:
         self.changed = tuple(changed)
+        self.reasons = tuple(reasons)
+        named = "; ".join(self.reasons) or ", ".join(self.changed)
         super().__init__(
-            f"{count(len(self.changed), 'task')} changed since the plan was made: {', '.join(self.changed)}",
+            f"{count(len(self.changed), what)} changed since the plan was made: {named}",
             hint="run `taskcfg plan` again",
         )
 
 
+class InvalidPlanFile(TaskcfgError):
+    """What was given as a saved plan is none, or not one of this project's."""
+
+    code = "invalid_plan_file"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"{place} cannot be applied: {reason}", hint="write it with `taskcfg plan --out FILE`"
+        )
+
+
+class InvalidSnapshot(TaskcfgError):
+    """What was given as a snapshot is none, is damaged, or is of another source."""
+
+    code = "invalid_snapshot"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"{place} cannot be planned against: {reason}", hint="write it with `taskcfg snapshot --out FILE`"
+        )
+
+
 class LockTimeout(TaskcfgError):
-    """Another apply holds the lock, for longer than we were told to wait."""
+    """Another apply holds the lock, for longer than we were told to wait. `holder` says who, and since when,
+    where that is known."""
 
     code = "lock_timeout"
+
+    def __init__(self, seconds: float, holder: str | None = None) -> None:
+        self.holder = holder
+        named = "" if holder is None else f": {holder}"
+        super().__init__(
+            f"another apply still holds the lock after {seconds:g} s{named}",
+            hint="wait for it and try again, or wait longer with `--lock-timeout`",
+        )
 
 
 class UnsafePlan(TaskcfgError):
@@ -167,16 +249,21 @@ class UnsafePlan(TaskcfgError):
 
 
 class NameTaken(TaskcfgError):
-    """A live task of another source bears the name. Nothing was changed."""
+    """Live tasks of another source bear these names; `owners` says which source. Nothing was changed."""
 
     code = "name_taken"
 
-    def __init__(self, name: str, *, owner: str, source: str) -> None:
-        self.name = name
-        self.owner = owner
+    def __init__(self, owners: Mapping[str, str], *, source: str, places: Mapping[str, str]) -> None:
+        self.owners = dict(owners)
+        names = sorted(self.owners)
+        each = [
+            f"task `{name}` belongs to source `{self.owners[name]}`{places.get(name, '')}" for name in names
+        ]
+        them = "it" if len(names) == 1 else "them"
+        flags = " ".join(f"--adopt {name}" for name in names)
         super().__init__(
-            f"task `{name}` belongs to source `{owner}`: source `{source}` cannot declare it too",
-            hint=f"choose another name, or delete it from source `{owner}` first",
+            f"{'; '.join(each)}: source `{source}` cannot declare {them} too",
+            hint=f"choose another name, delete {them} there first, or take {them} over with `{flags}`",
         )
 
 
@@ -198,10 +285,30 @@ class SchemaMismatch(TaskcfgError):
     code = "schema_mismatch"
 
 
+class SchemaInUse(TaskcfgError):
+    """An upgrade would break schedulers or workers that are alive."""
+
+    code = "schema_in_use"
+    hint = "stop them, run `taskcfg db upgrade` again, and start them with the new version"
+
+    def __init__(self, *, steps: Sequence[str], alive: Sequence[str]) -> None:
+        self.steps = tuple(steps)
+        self.alive = tuple(alive)
+        super().__init__(f"schema {', '.join(steps)} breaks what is alive: {', '.join(alive)}")
+
+
 class WrongEnvironment(TaskcfgError):
-    """The database belongs to another environment."""
+    """The database, or the snapshot that stands for it, belongs to another environment."""
 
     code = "wrong_environment"
+
+    def __init__(self, what: str, stamped: str, asked: str | None) -> None:
+        self.stamped = stamped
+        wanted = f"`{asked}`" if asked else "no environment"
+        super().__init__(
+            f"{what} belongs to environment `{stamped}`, and this command is for {wanted}",
+            hint=f"use `--env {stamped}`, or another `database_url`",
+        )
 
 
 class BrokerUnavailable(TaskcfgError):

@@ -1,13 +1,15 @@
-"""The log as JSON: one object a line, made from the same `name key=value` lines that people read."""
+"""The log: as JSON, one object a line, made from the same `name key=value` lines that people read; and
+whole across forks."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import threading
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from taskcfg.clock import SystemClock
@@ -15,6 +17,9 @@ from taskcfg.clock import SystemClock
 EVENT = re.compile(r"[a-z]+(?:[._][a-z]+)*\.[a-z_]+(?=[ :]|$)")
 _PLACEHOLDER = re.compile(r"(?:(?<![^ (])([a-z_]+)=)?%[-#0 +]*\d*(?:\.\d+)?([a-zA-Z%])")
 _OWN = {"time", "level", "logger", "message", "exception", "process"}
+LONGEST_LINE = 5.0
+"""Seconds a fork waits for a line that is being written."""
+
 _RENAMED = {"event": "event_id"}
 """What a line calls `event` is a fire's id; in JSON that word is the line's own name."""
 
@@ -71,6 +76,32 @@ def log_thread_failures() -> None:
             logging.getLogger("taskcfg").critical("thread.died thread=%s", name, exc_info=args.exc_value)
 
     threading.excepthook = tell
+
+
+@cache
+def finish_lines_before_forks() -> None:
+    """Have a fork wait, from now on, for lines that other threads are writing.
+
+    `logging` gives a child new locks of its own, but not the stream's: one that another thread held at
+    that moment is never released there, and the first line of the child waits for ever.
+    """
+    held: list[threading.RLock] = []
+
+    def before() -> None:
+        for handler in _handlers():
+            if handler.lock is not None and handler.lock.acquire(timeout=LONGEST_LINE):
+                held.append(handler.lock)
+
+    def after() -> None:
+        while held:
+            held.pop().release()
+
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=held.clear)
+
+
+def _handlers() -> list[logging.Handler]:
+    loggers = [logging.getLogger(name) for name in (None, "taskcfg", "celery")]
+    return [handler for logger in loggers for handler in logger.handlers]
 
 
 def rfc3339_milliseconds(instant: datetime) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+STDIN = "<stdin>"
+"""What stands for the file in the position of a problem in a text that came from no file."""
+
 
 class Severity(StrEnum):
     """Whether a problem stops an apply (`error`) or only asks for a look (`warning`)."""
@@ -20,6 +23,11 @@ class Position:
     file: str
     line: int = 0
     column: int = 0
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a file can be opened at the place."""
+        return self.file != STDIN
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -44,9 +52,13 @@ class Problem:
     def text(self) -> str:
         """Return the problem as the lines a terminal shows, without a last newline."""
         label = "warning: " if self.severity is Severity.WARNING else ""
-        lines = [f"{self.position}: {label}{self.message}"]
+        return f"{self.position}: {label}{self.explained('    ')}"
+
+    def explained(self, indent: str = "") -> str:
+        """Return the lines of `text` without the place, those after the first indented by *indent*."""
+        lines = [self.message]
         if self.also is not None:
-            lines.append(f"    also at {self.also}")
+            lines.append(f"{indent}also at {self.also}")
         if self.hint:
-            lines.append(f"    {self.hint}")
+            lines.append(f"{indent}{self.hint}")
         return "\n".join(lines)

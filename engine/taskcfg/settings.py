@@ -8,36 +8,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskcfg.errors import InvalidSettings
 from taskcfg.setting_values import (
     Reader,
-    UnfitValue,
+    Unfit,
+    at_least,
     choice,
     duration,
+    environment,
+    environments,
+    git_path,
+    git_ref,
     list_of_text,
     optional,
     path,
+    retention,
+    size,
+    switch,
     text,
     whole_number,
 )
 from taskcfg.spec.duration import duration_text
 
+if TYPE_CHECKING:
+    from taskcfg.spec.retention import Retention
+
 FILE_NAME = "taskcfg.toml"
 PREFIX = "TASKCFG_"
 STATE_FOLDER = ".taskcfg"
-LATER = ("env", "allow_shell", "reconcile", "git_url")
+LATER = ("allow_shell",)
 ENVIRONMENT = "the environment"
 COMMAND_LINE = "the command line"
 NOT_SETTINGS = ("TASKCFG_FAILPOINTS",)
 HINT = "docs/settings.md lists what each setting takes"
 
+MIB = 2**20
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
+RECONCILE = ("heal", "report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +64,13 @@ class Settings:
 
     project_root: Path
     database_url: str
+    database_direct_url: str | None = None
     broker_url: str
     tasks_dir: Path
     celery_app: str | None = None
     source: str = "main"
+    env: str | None = None
+    environments: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     actor: str | None = None
     max_delete: int | None = None
@@ -68,6 +85,16 @@ class Settings:
     worker_lease: timedelta = timedelta(seconds=30)
     confirm_timeout: timedelta = timedelta(seconds=10)
     unclaimed_after: timedelta = timedelta(minutes=15)
+    retention: Retention | None = None
+    max_message_size: int = 16 * MIB
+    priority_queues: bool = False
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    reconcile: str = "heal"
+    git_url: str | None = field(default=None, repr=False)
+    git_ref: str = "main"
+    git_path: str = "tasks.d"
+    git_interval: timedelta = timedelta(seconds=60)
     given: frozenset[str] = frozenset()
 
     @property
@@ -83,10 +110,13 @@ class Settings:
 
 READERS: Mapping[str, Reader] = {
     "database_url": text(),
+    "database_direct_url": optional(text()),
     "broker_url": text(),
     "tasks_dir": path,
     "celery_app": optional(text()),
     "source": text(longest=200),
+    "env": optional(environment),
+    "environments": environments,
     "types": list_of_text,
     "actor": optional(text()),
     "max_delete": optional(whole_number(0)),
@@ -101,6 +131,16 @@ READERS: Mapping[str, Reader] = {
     "worker_lease": duration,
     "confirm_timeout": duration,
     "unclaimed_after": duration,
+    "retention": optional(retention),
+    "max_message_size": size(1024, 128 * MIB),
+    "priority_queues": switch,
+    "metrics_port": optional(whole_number(0, 65_535)),
+    "metrics_host": text(),
+    "reconcile": choice(*RECONCILE),
+    "git_url": optional(text()),
+    "git_ref": git_ref,
+    "git_path": git_path,
+    "git_interval": at_least(timedelta(seconds=1)),
 }
 """What reads each setting, in the order in which docs/settings.md lists them."""
 
@@ -208,7 +248,7 @@ def _place(name: str, origin: str) -> str:
 def _read(name: str, value: object, place: str, folder: Path) -> object:
     try:
         return _anchored(name, READERS[name](value), folder)
-    except UnfitValue as error:
+    except Unfit as error:
         raise InvalidSettings(f"{place}: {error}", hint=HINT) from error
 
 

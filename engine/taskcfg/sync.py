@@ -2,47 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from taskcfg.errors import InvalidTaskFiles, StalePlan
+from taskcfg.errors import InvalidPlanFile, InvalidTaskFiles, Overtaken, StalePlan
+from taskcfg.failpoints import failpoint
 from taskcfg.problems import Problem
-from taskcfg.reconcile.guard import Limits, check_owners, check_safe
-from taskcfg.reconcile.plan import Create, Delete, Plan, Update, build_plan, differing, names_not_live
-from taskcfg.reconcile.state import LiveTask
+from taskcfg.reconcile.by_hand import leaving_drift
+from taskcfg.reconcile.guard import Limits, check_safe
+from taskcfg.reconcile.plan import (
+    Change,
+    Create,
+    Delete,
+    Plan,
+    Rename,
+    Update,
+)
+from taskcfg.reconcile.planning import Wanted, plan_for
+from taskcfg.reconcile.saved_plan import SavedPlan
+from taskcfg.reconcile.snapshot import Snapshot
+from taskcfg.reconcile.state import LiveState, Place
 from taskcfg.settings import Settings
-from taskcfg.source.checkout import Checkout, read_checkout
+from taskcfg.source.checkout import Checkout, last_author, read_checkout
+from taskcfg.source.environments import Environments
 from taskcfg.source.loader import Loaded, load_files, load_folder
+from taskcfg.source.memory import memory_of
 from taskcfg.spec.fire_time import same_times
-from taskcfg.spec.pause import Pause
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import calendars, hints, pauses, revisions, task_configs
 from taskcfg.store.database import Connection, Engine, applying, reading
 from taskcfg.store.firing import materialise_due, materialise_to_edit
+from taskcfg.store.live_state import StoredState
+from taskcfg.store.settings_table import check_environment, database_uuid, stamp_environment
 from taskcfg.types.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What the files declare: valid as a whole. A `subset` speaks only of the tasks it names."""
+    """What the files declare: valid as a whole. `only` are the files that were asked for, None for all.
+
+    `digests` are those of what was read, by file or `$VARIABLE`; `environment` is the one that was merged.
+    `past` is the revision whose state it is, where it is no files' at all.
+    """
 
     specs: Mapping[str, TaskSpec]
     files: int
     files_digest: str
     folder: str
+    digests: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     checkout: Checkout | None = None
-    subset: bool = False
+    only: tuple[str, ...] | None = None
+    environment: str | None = None
+    past: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the files are."""
+        checkout = self.checkout
+        return Place(None, self.folder) if checkout is None else Place(checkout.repo, checkout.folder)
+
+    @property
+    def subset(self) -> bool:
+        """Whether it speaks of some files alone."""
+        return self.only is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, and the revision of the source that it was made from (None: nothing applied yet)."""
+    """A plan, the revision of the source that it was made from (None: nothing applied yet), and the identity
+    of the database. `as_of` is when the snapshot was taken that stood for it, if one did."""
 
     plan: Plan
     base_revision: int | None
+    database: str
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +88,27 @@ class Applied:
 
     plan: Plan
     revision: int | None
+    database: str
     base_revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who applies, and what they said yes to. `expected` is the plan they saw, if they saw one."""
+    """Who applies, and what they said yes to. `expected` is the plan they saw, if they saw one; of a saved
+    one nothing but its own steps is carried out. `since` is how the source stood before the files were read,
+    where that must still be so; `heal` false leaves alone what only a change by hand makes differ."""
 
     actor: str
     limits: Limits = field(default_factory=Limits)
     lock_timeout: float = 30.0
-    expected: Plan | None = None
+    expected: Plan | SavedPlan | None = None
+    since: revisions.Standing | None = None
+    heal: bool = True
 
 
 def load_desired(settings: Settings, registry: Registry, files: Sequence[Path] | None = None) -> Desired:
     """Read the tasks folder, or only *files*. Raises InvalidTaskFiles with every problem there is,
-    and UnreadableSource when the folder cannot be read."""
+    UnreadableSource when the folder cannot be read, and UnknownEnvironment."""
     loaded = read_source(settings, registry, files)
     if not loaded.valid:
         raise InvalidTaskFiles(loaded.errors, files=loaded.files)
@@ -75,23 +117,57 @@ def load_desired(settings: Settings, registry: Registry, files: Sequence[Path] |
         files=loaded.files,
         files_digest=loaded.digest,
         folder=str(settings.tasks_dir),
+        digests=loaded.digests,
         warnings=tuple(loaded.problems),
         checkout=read_checkout(settings.tasks_dir if settings.tasks_dir.is_dir() else settings.project_root),
-        subset=files is not None,
+        only=None if files is None else tuple(_from_root(file, settings.project_root) for file in files),
+        environment=settings.env,
     )
 
 
+def _from_root(file: Path, root: Path) -> str:
+    """Return *file* as it is found from *root*, on whatever machine."""
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
 def read_source(settings: Settings, registry: Registry, files: Sequence[Path] | None = None) -> Loaded:
-    """Read the tasks folder, or only *files*, problems and all. Raises UnreadableSource."""
+    """Read the tasks folder, or only *files*, problems and all, as they are in the environment that is set.
+
+    Raises UnreadableSource, UnknownEnvironment.
+    """
+    root, environments = settings.project_root, Environments.of(settings)
     if files is not None:
-        return load_files(files, registry, root=settings.project_root, tasks_dir=settings.tasks_dir)
-    return load_folder(settings.tasks_dir, registry, root=settings.project_root)
+        return load_files(files, registry, root=root, tasks_dir=settings.tasks_dir, environments=environments)
+    memory = memory_of(settings, environments)
+    return load_folder(settings.tasks_dir, registry, root=root, environments=environments, memory=memory)
 
 
-def make_plan(database: Engine, desired: Desired, source: str) -> Planned:
-    """Compare *desired* with what *source* has in the database; write nothing. Raises NameTaken."""
+def make_plan(
+    database: Engine,
+    desired: Desired,
+    source: str,
+    saved: SavedPlan | None = None,
+    adopt: Collection[str] = (),
+) -> Planned:
+    """Compare *desired* with what *source* has in the database; write nothing.
+
+    *adopt* are names that are taken over from other sources. Of a *saved* plan it is what applying that
+    would carry out. Raises NameTaken, WrongEnvironment, and what `apply_desired` raises of a saved plan.
+    """
+    if saved is not None:
+        check_files(saved, desired)
     with reading(database) as connection:
-        return Planned(_plan(connection, desired, source), revisions.current_revision(connection, source))
+        check_environment(connection, desired.environment)
+        adopted = adopt if saved is None else saved.adopt
+        state = StoredState(connection, source)
+        plan = _as_expected(connection, _plan(state, desired, source, adopted), saved)
+        return Planned(plan, state.revision(), state.database())
+
+
+def plan_against(snapshot: Snapshot, desired: Desired) -> Planned:
+    """Compare *desired* with what the database said when *snapshot* was taken. Raises NameTaken."""
+    plan = _plan(snapshot, desired, snapshot.source, ())
+    return Planned(plan, snapshot.revision(), snapshot.database(), snapshot.taken_at)
 
 
 def apply_desired(database: Engine, desired: Desired, source: str, approval: Approval) -> Applied:
@@ -99,59 +175,110 @@ def apply_desired(database: Engine, desired: Desired, source: str, approval: App
 
     Takes the apply lock, plans under it, and carries that plan out. What is due under an old
     schedule is recorded before the schedule changes, so no fire is lost or doubled by an edit.
-    Having written nothing, raises LockTimeout, UnsafePlan or NameTaken, and StalePlan when the
-    plan is not the one that was expected.
+    Having written nothing, raises LockTimeout, UnsafePlan or NameTaken, StalePlan when the plan is not
+    the one that was expected, InvalidPlanFile when a saved one is of another database, Overtaken, and
+    WrongEnvironment. The first apply for an environment makes the database that environment's.
     """
+    if isinstance(approval.expected, SavedPlan):
+        check_files(approval.expected, desired)
     came_from = _provenance(desired, source, approval.actor)
-    with applying(database, approval.lock_timeout) as connection:
-        plan = _plan(connection, desired, source)
-        if approval.expected is not None and plan.fingerprint != approval.expected.fingerprint:
-            raise StalePlan(changed=_moved(approval.expected, plan))
+    with applying(database, approval.lock_timeout, approval.actor) as connection:
+        _check_since(connection, source, approval.since)
+        whole = _plan(StoredState(connection, source), desired, source, _adopted(approval))
+        plan = _as_expected(connection, whole, approval.expected)
+        plan = plan if approval.heal else leaving_drift(plan)
         check_safe(plan, approval.limits)
+        stamp_environment(connection, desired.environment)
         base_revision = revisions.current_revision(connection, source)
+        identity = str(database_uuid(connection))
         _carry_out(connection, plan, desired, source)
         revision = None
         if plan.has_changes:
             revision = revisions.record_revision(connection, came_from, asdict(plan.summary), _recorded(plan))
-        revisions.record_source(connection, came_from, revision)
+        partly = desired.subset or desired.past is not None
+        all_done = not partly and len(plan.changes) == len(whole.changes)
+        revisions.record_source(connection, came_from, revision, in_sync=True if all_done else None)
         if plan.has_changes:
             hints.notify(connection)
-    return Applied(plan, revision, base_revision)
+        failpoint("apply.before_commit")
+    failpoint("apply.after_commit")
+    return Applied(plan, revision, identity, base_revision)
 
 
-def _plan(connection: Connection, desired: Desired, source: str) -> Plan:
-    live = task_configs.live_tasks(connection, source)
-    if desired.subset:
-        live = {name: row for name, row in live.items() if name in desired.specs}
-    specs = task_configs.specs_of(connection, differing(desired.specs, live))
-    live = {name: replace(row, spec=specs[row.id]) if row.id in specs else row for name, row in live.items()}
-    new = names_not_live(desired.specs, live)
-    check_owners(task_configs.owners(connection, new), source)
-    plan = build_plan(source, desired.specs, live, task_configs.retired(connection, source, new))
-    return replace(plan, paused=_paused(plan, live, pauses.pauses_of_source(connection, source)))
+def _check_since(connection: Connection, source: str, since: revisions.Standing | None) -> None:
+    """What was read before somebody else applied may be older than what they read."""
+    if since is not None and since != revisions.standing_of(connection, source):
+        raise Overtaken(source)
 
 
-def _paused(plan: Plan, live: Mapping[str, LiveTask], by_id: Mapping[int, Pause]) -> dict[str, Pause]:
-    """Return the pauses over the tasks that are live, or that the plan restores, by name."""
-    ids = {name: row.id for name, row in live.items()}
-    ids |= {c.name: c.restores for c in plan.changes if isinstance(c, Create) and c.restores is not None}
-    return {name: by_id[id_] for name, id_ in sorted(ids.items()) if id_ in by_id}
+def check_files(saved: SavedPlan, desired: Desired) -> None:
+    """Raise StalePlan unless the files are those that *saved* was made from."""
+    moved = saved.moved_files(desired.digests)
+    if moved:
+        raise StalePlan(
+            changed=moved, what="file", reasons=[_file_moved(name, saved, desired) for name in moved]
+        )
+
+
+def _file_moved(name: str, saved: SavedPlan, desired: Desired) -> str:
+    if name.startswith("$"):
+        return f"the variable {name[1:]}"
+    if name not in desired.digests:
+        return f"{name} is gone"
+    how = "is other" if name in saved.files else "is new"
+    checkout = desired.checkout
+    who = None if checkout is None else last_author(Path(desired.folder), name)
+    return f"{name} {how}" if who is None else f"{name} {how} ({who})"
+
+
+def _as_expected(connection: Connection, plan: Plan, expected: Plan | SavedPlan | None) -> Plan:
+    """Return what is to be carried out of *plan*. Raises StalePlan where that is not what was expected."""
+    if isinstance(expected, SavedPlan):
+        if expected.database != str(database_uuid(connection)):
+            raise InvalidPlanFile("the plan", "it was made from another database")
+        if moved := expected.moved_tasks(plan):
+            told = revisions.last_changes(connection, expected.source, moved, expected.base_revision)
+            raise StalePlan(changed=moved, reasons=[_task_moved(name, told.get(name)) for name in moved])
+        return expected.of(plan)
+    if expected is not None and plan.fingerprint != expected.fingerprint:
+        raise StalePlan(changed=_moved(expected, plan))
+    return plan
+
+
+def _task_moved(name: str, change: revisions.ToldChange | None) -> str:
+    if change is None:
+        return f"`{name}` was changed in the database"
+    commit = f", commit {change.commit[:8]}" if change.commit else ""
+    return f"`{name}` was changed by {change.actor}{commit} (revision {change.revision})"
+
+
+def _adopted(approval: Approval) -> Collection[str]:
+    saved = approval.expected
+    return approval.limits.adopt | (saved.adopt if isinstance(saved, SavedPlan) else frozenset())
+
+
+def _plan(state: LiveState, desired: Desired, source: str, adopt: Collection[str]) -> Plan:
+    wanted = Wanted(desired.specs, desired.place, desired.subset)
+    return plan_for(state, wanted, source, adopt)
 
 
 def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str) -> None:
     commit = desired.checkout.commit if desired.checkout else None
     calendars.save_calendars(connection, desired.specs.values())
     deletes = [change for change in plan.changes if isinstance(change, Delete)]
-    updates = [change for change in plan.changes if isinstance(change, Update)]
+    updates = [change for change in plan.changes if isinstance(change, Update | Rename)]
     creates = [change for change in plan.changes if isinstance(change, Create)]
     touched = [change.live.id for change in deletes] + [change.live.id for change in updates]
+    failpoint("apply.before_materialise")
     staying = [change.live.id for change in updates if _stays(change)]
     materialise_due(connection, staying)
     materialise_to_edit(connection, {*touched}.difference(staying))
     changed = {change.live.id: change.spec for change in updates}
+    failpoint("apply.after_materialise")
     kept = pauses.settle_before_change(connection, {**dict.fromkeys(touched), **changed})
     task_configs.retire_tasks(connection, [change.live.id for change in deletes])
-    task_configs.update_tasks(connection, changed, commit)
+    task_configs.free_names(connection, [c.live.id for c in updates if isinstance(c, Rename) and c.hands_on])
+    task_configs.update_tasks(connection, changed, source, commit)
     pauses.keep_missed(connection, kept)
     restored = {change.restores: change.spec for change in creates if change.restores is not None}
     task_configs.revive_tasks(connection, restored, commit)
@@ -161,29 +288,38 @@ def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str
     task_configs.refresh_places(connection, source, unchanged, commit)
 
 
-def _stays(change: Update) -> bool:
+def _stays(change: Update | Rename) -> bool:
     """Say whether *change* is known to leave the task its fire times."""
     before = change.live.spec
     return before is not None and same_times(before, change.spec)
 
 
 def _provenance(desired: Desired, source: str, actor: str) -> revisions.Provenance:
-    known = revisions.Provenance(source, actor, desired.folder, desired.files_digest)
+    reason = None if desired.past is None else f"rollback to revision {desired.past}"
+    known = revisions.Provenance(source, actor, desired.folder, desired.files_digest, reason=reason)
     checkout = desired.checkout
     return replace(known, **asdict(checkout)) if checkout else known
 
 
 def _recorded(plan: Plan) -> list[dict[str, Any]]:
     """Return the changes as a revision keeps them: the whole spec before and after, by name."""
-    return [
-        {
-            "action": type(change).__name__.lower(),
-            "name": change.name,
-            "before": _document(None if isinstance(change, Create) else change.live.spec),
-            "after": _document(None if isinstance(change, Delete) else change.spec),
-        }
-        for change in plan.changes
-    ]
+    return [_recorded_change(change) for change in plan.changes]
+
+
+def _recorded_change(change: Change) -> dict[str, Any]:
+    recorded = {
+        "action": type(change).__name__.lower(),
+        "name": change.name,
+        "before": _document(None if isinstance(change, Create) else change.live.spec),
+        "after": _document(None if isinstance(change, Delete) else change.spec),
+    }
+    match change:
+        case Rename(hands_on=twice):
+            return recorded | {"previous": change.previous, "edits": 2 if twice else 1}
+        case Update(live) if live.source is not None:
+            return recorded | {"previous_source": live.source}
+        case _:
+            return recorded
 
 
 def _document(spec: TaskSpec | None) -> dict[str, Any] | None:

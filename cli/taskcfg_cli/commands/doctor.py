@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -13,21 +14,34 @@ from taskcfg_cli.exit_codes import ExitCode
 from taskcfg_cli.render.json import print_json
 
 if TYPE_CHECKING:
+    from taskcfg.control.auditing import Audited
     from taskcfg.control.findings import Finding
 
 COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 @click.command("doctor")
+@click.option("--audit", is_flag=True, help="Check the history instead: nothing lost, nothing doubled.")
+@click.option(
+    "--since",
+    type=options.InstantValue(sign=-1),
+    metavar="INSTANT",
+    help="With --audit: since then (default: 24h); ISO 8601, or `2h` for two hours ago.",
+)
 @options.output()
 @options.settings("tasks_dir", "database_url", "broker_url", "source")
 @options.general
 @click.pass_obj
-def command(invocation: Invocation) -> int:
+def command(invocation: Invocation, audit: bool, since: datetime | None) -> int:
     """Check the set-up, and say what to do.
 
-    Each check by itself; exits 1 when one fails.
+    Each check by itself; exits 1 when one fails. With --audit it checks the books: every nominal time has
+    its fire, every fire its attempts, and nothing happened twice.
     """
+    if audit:
+        return _audit(invocation, since)
+    if since is not None:
+        raise click.UsageError("--since says how far back --audit goes: give both.")
     findings = []
     for finding in _examined(invocation):
         findings.append(finding)
@@ -37,6 +51,27 @@ def command(invocation: Invocation) -> int:
     if invocation.as_json:
         print_json({"healthy": healthy, "checks": [finding.document() for finding in findings]})
     return ExitCode.DONE if healthy else ExitCode.ERROR
+
+
+def _audit(invocation: Invocation, since: datetime | None) -> int:
+    from taskcfg.control.auditing import audit
+
+    audited = audit(invocation.settings(), since)
+    if invocation.as_json:
+        checks = [finding.document() for finding in audited.checks()]
+        print_json({"healthy": audited.ok, "checks": checks, "audit": audited.document()})
+    else:
+        _print_audited(audited)
+    return ExitCode.DONE if audited.ok else ExitCode.ERROR
+
+
+def _print_audited(audited: Audited) -> None:
+    from taskcfg_cli.render.table import one_line
+
+    for check in audited.checks():
+        _print(check)
+    for finding in audited.findings():
+        click.echo(f"      {one_line(str(finding))}")
 
 
 def _examined(invocation: Invocation) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import click
 
 from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
+from taskcfg_cli.exit_codes import ExitCode
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.progress import progress
 from taskcfg_cli.wanted import wanted_tasks
@@ -52,7 +53,7 @@ def command(
     end: datetime | None,
     zone: ZoneInfo,
     files: tuple[Path, ...],
-) -> None:
+) -> ExitCode:
     """Show how many fires come in each hour of the week.
 
     And which minutes are the busiest, by queue. Counts the fires of all live tasks, or of those asked for.
@@ -72,6 +73,7 @@ def command(
     firing = set(wanted.specs) if found.fires else set()
     for line in wanted.remarks(selection, firing):
         click.echo(line, err=True)
+    return ExitCode.ERROR if wanted.unreadable else ExitCode.DONE
 
 
 def _lines(found: Heatmap) -> Iterator[str]:

@@ -13,6 +13,7 @@ import click
 
 from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
+from taskcfg_cli.exit_codes import ExitCode
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.wanted import Wanted, wanted_tasks
 
@@ -48,7 +49,7 @@ def command(
     end: datetime | None,
     count: int | None,
     files: tuple[Path, ...],
-) -> None:
+) -> ExitCode:
     """Show the coming fires.
 
     Those of all live tasks, or of those asked for, in order of fire time. NAME may be a glob such
@@ -70,6 +71,7 @@ def command(
         _print(coming, now)
     for line in wanted.remarks(selection, {fire.task for fire in coming.fires}):
         click.echo(line, err=True)
+    return ExitCode.ERROR if wanted.unreadable else ExitCode.DONE
 
 
 def _print_calendar(coming: Coming, wanted: Wanted, now: datetime) -> None:

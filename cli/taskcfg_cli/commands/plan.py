@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,12 @@ import click
 from taskcfg_cli import options
 from taskcfg_cli.context import Invocation
 from taskcfg_cli.exit_codes import ExitCode
+from taskcfg_cli.guard_flags import ADOPT
+from taskcfg_cli.render.actions import tell_actions
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.plan import print_plan, print_warnings
 from taskcfg_cli.render.table import printable
+from taskcfg_cli.render.times import stamp
 
 if TYPE_CHECKING:
     from taskcfg.control import Taskcfg
@@ -28,28 +33,71 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Only these files; such a plan never deletes.",
 )
+@ADOPT
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Save the plan there, for `taskcfg apply FILE`.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="SNAPSHOT",
+    help="Ask this file of `taskcfg snapshot`, and no database.",
+)
+@click.option(
+    "--horizon",
+    type=options.DurationValue(),
+    metavar="DURATION",
+    default="7d",
+    show_default=True,
+    help="How far ahead to look at fires.",
+)
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes, 0 when there are none."
 )
-@options.output()
+@options.output("text", "json", "markdown")
 @options.settings("tasks_dir", "database_url", "source")
 @options.general
 @click.pass_obj
-def command(invocation: Invocation, files: tuple[Path, ...], detailed_exitcode: bool) -> int:
+def command(
+    invocation: Invocation,
+    files: tuple[Path, ...],
+    adopt: tuple[str, ...],
+    out: Path | None,
+    against: Path | None,
+    horizon: timedelta,
+    detailed_exitcode: bool,
+) -> int:
     """Show what apply would change.
 
-    Reads the task files and the database, and changes nothing.
+    Reads the task files and the database, and changes nothing there.
     """
+    if against is not None and adopt:
+        raise click.UsageError("--adopt is about other sources' tasks, which no snapshot holds")
     with invocation.taskcfg() as taskcfg:
-        report = taskcfg.plan([path.absolute() for path in files] or None)
+        only = [path.absolute() for path in files] or None
+        report = taskcfg.plan(only, adopt=adopt, against=against, horizon=horizon)
         refusal = _refusal(taskcfg, report)
+    if out is not None:
+        from taskcfg.control.plan_files import save_plan
+
+        save_plan(report, out)
+    tell_actions(report, refusal)
     print_warnings(report.warnings)
     if invocation.as_json:
         print_json(report.document())
+    elif invocation.format == "markdown":
+        click.echo(printable(report.markdown(refusal)).encode(), nl=False)
     else:
         print_plan(report.lines())
+    if report.as_of is not None:
+        click.echo(f"Compared with the snapshot of {stamp(report.as_of)}", err=True)
     if refusal:
         click.echo(printable(refusal), err=True)
+    if out is not None:
+        click.echo(f"Saved: `taskcfg apply {printable(shlex.quote(str(out)))}` does exactly this", err=True)
     return ExitCode.CHANGES if detailed_exitcode and report.plan.has_changes else ExitCode.DONE
 
 

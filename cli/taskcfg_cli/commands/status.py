@@ -69,7 +69,7 @@ def _source(source: SourceRow, now: datetime) -> str:
     if source.commit is not None:
         parts.append(f"commit {source.commit[:12]}{' and uncommitted changes' if source.dirty else ''}")
     if source.in_sync is not None:
-        parts.append("in sync" if source.in_sync else "NOT in sync: the files cannot be applied")
+        parts.append("in sync" if source.in_sync else "NOT in sync")
     return ", ".join(parts)
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 
-def print_json(document: Any) -> None:
-    """Print *document* on stdout, indented when a person is looking."""
+def print_json(document: Any, *, readable: bool = False) -> None:
+    """Print *document* on stdout, indented when a person is looking, or it is to be *readable* anyway."""
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     text = json.dumps(
         document,
-        indent=2 if sys.stdout.isatty() else None,
+        indent=2 if readable or sys.stdout.isatty() else None,
         ensure_ascii=not encoding.startswith("utf"),
         allow_nan=False,
     )

@@ -10,6 +10,7 @@ from celery import Celery
 from taskcfg import transport
 from taskcfg.celery.fitness import refuse_unfit, use_broker
 from taskcfg.dispatch.gate import current_fire
+from taskcfg.dispatch.immediate import HIGHEST_PRIORITY, PRIORITY_STEPS, UNGATED_STEPS
 from taskcfg.dispatch.reach import check_broker_url
 from taskcfg.errors import TaskcfgError
 from taskcfg.settings import Settings
@@ -54,11 +55,12 @@ def _own_app(settings: Settings, registry: Registry) -> Celery:
     app.conf.update(
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
-        broker_transport_options=_transport_options(settings.broker_url),
+        broker_transport_options=transport_options(settings.broker_url),
         enable_utc=True,
         result_backend=None,
         task_acks_late=True,
         task_ignore_result=True,
+        task_queue_max_priority=_max_priority(settings),
         task_serializer="json",
         timezone="UTC",
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -99,7 +101,23 @@ def _body(name: str, registry: Registry) -> Any:
     return run
 
 
-def _transport_options(broker_url: str) -> dict[str, Any]:
-    if broker_url.startswith(("redis", "sentinel")):
-        return {"visibility_timeout": VISIBILITY, "unacked_restore_throttle": 1}
-    return {}
+def transport_options(broker_url: str, visibility: float = VISIBILITY) -> dict[str, Any]:
+    """Return what taskcfg's own app tells its transport; *visibility* in seconds, for Redis."""
+    if not is_redis(broker_url):
+        return {}
+    return {
+        "priority_steps": list(PRIORITY_STEPS),
+        "unacked_restore_throttle": 1,
+        "visibility_timeout": visibility,
+        UNGATED_STEPS: [0, 3, 6, 9],  # kombu's own: whoever waits for these messages knows no others
+    }
+
+
+def is_redis(broker_url: str) -> bool:
+    return broker_url.startswith(("redis", "sentinel"))
+
+
+def _max_priority(settings: Settings) -> int | None:
+    """Return what queues are declared with that nobody declared before; RabbitMQ alone asks for it."""
+    amqp = settings.broker_url.startswith(("amqp", "pyamqp"))
+    return HIGHEST_PRIORITY if settings.priority_queues and amqp else None

@@ -11,13 +11,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from taskcfg.celery.interrupting import interrupt, running_fires
 from taskcfg.celery.queues import served_by
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.dispatch.protocol import Records
 from taskcfg.errors import DatabaseUnavailable, TaskcfgError
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Dispatched, Outcome
 from taskcfg.store import nodes, schema
 from taskcfg.store.database import Engine
+from taskcfg.store.given_up import given_up
 
 logger = logging.getLogger("taskcfg.worker")
 
@@ -27,6 +30,9 @@ PATIENCE = 10.0
 RETRY = 0.5
 """Seconds between two tries to renew the row while the database is away: when it returns, the row
 must be renewed before anybody takes its age for a death."""
+
+DOUBTFUL = 3
+"""Beats after one that came too late, at which this worker asks whether it was taken for dead."""
 
 
 class Boot:
@@ -46,6 +52,7 @@ class Boot:
         hostname: str,
         heartbeat: timedelta,
         lease: timedelta,
+        environment: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.id = boot_id
@@ -54,6 +61,7 @@ class Boot:
         self._hostname = hostname
         self._heartbeat = heartbeat
         self._lease = lease
+        self._environment = environment
         self._clock = clock or SystemClock()
         self._consumer: Any = None
         self._registered: frozenset[str] | None = None
@@ -62,6 +70,8 @@ class Boot:
         self._stopping = False
         self._away = False
         self._said: str | None = None
+        self._renewed_at = self._clock.monotonic()
+        self._doubtful = 0
         self._thread = threading.Thread(target=self._run, name="taskcfg-boot", daemon=True)
 
     def begin(self, consumer: Any) -> None:
@@ -86,6 +96,7 @@ class Boot:
         self._woken.set()
         if self._thread.ident is not None:
             self._thread.join(PATIENCE)
+        failpoint("boot.before_end")
         if self._registered is not None and not self._thread.is_alive():
             try:
                 nodes.end(self._database, self.id)
@@ -108,10 +119,11 @@ class Boot:
 
     def _write_end(self) -> None:
         dispatched, end = self._ends[0]
+        failpoint("boot.before_conclude")
         try:
             if isinstance(end, Outcome):
-                self._records.finish_dispatch(dispatched, end)
-                said, reason = str(end.state), end.error
+                said = str(self._records.finish_dispatch(dispatched, end) or end.state)
+                reason = end.error
             else:
                 self._records.explain(dispatched, end)
                 said, reason = "unknown", end
@@ -140,11 +152,29 @@ class Boot:
             self._away, self._said = False, None
 
     def _beat(self) -> None:
+        failpoint("boot.before_beat")
+        self._renew()
+        now = self._clock.monotonic()
+        if now - self._renewed_at > self._lease.total_seconds():
+            self._doubtful = DOUBTFUL
+        self._renewed_at = now
+        if self._doubtful:
+            self._doubtful -= 1
+            self._stop_given_up()
+
+    def _stop_given_up(self) -> None:
+        """Interrupt what somebody gave up for lost while this process was frozen and its pool was not."""
+        ids = given_up(self._database, self.id, running_fires())
+        if ids:
+            logger.warning("worker.taken_for_dead executions=%d: they are stopped", len(ids))
+            interrupt(self._consumer.pool, [str(id_) for id_ in ids])
+
+    def _renew(self) -> None:
         queues = served_by(self._consumer)
         if queues is None:
             queues = self._registered or frozenset()
         if self._registered is None:
-            schema.check(self._database)
+            schema.check_for(self._database, self._environment)
         if queues == self._registered and nodes.renew(self._database, self.id, self._lease):
             return
         nodes.register(

@@ -22,17 +22,20 @@ from taskcfg.celery import interrupting  # noqa: F401 workers know the command o
 from taskcfg.celery.app import add_types
 from taskcfg.celery.boot import Boot
 from taskcfg.celery.fitness import broker_differs, remarks
+from taskcfg.celery.priorities import read_every_priority
 from taskcfg.celery.queues import Serving, Wanted
 from taskcfg.dispatch.gate import Gate, dispatched_of
 from taskcfg.dispatch.gated import gate_tasks
 from taskcfg.dispatch.secret_source import SecretSource
 from taskcfg.errors import DatabaseUnavailable, TaskcfgError
+from taskcfg.logs import finish_lines_before_forks
 from taskcfg.settings import Settings, load_settings
 from taskcfg.spec.fires import ExecutionState, Outcome
 from taskcfg.store import schema
 from taskcfg.store.database import Engine, open_database
 from taskcfg.store.executions import ExecutionRecords
 from taskcfg.store.ids import new_id
+from taskcfg.store.settings_table import Identity
 from taskcfg.types.registry import types_of
 from taskcfg.types.surroundings import work_under
 
@@ -80,7 +83,7 @@ class Installation:
         self._app = app
         self._settings = settings
         self._serve_all = serve_all
-        self._gate = Gate(self._records_checked, self._boot_id, look_up=self._secret)
+        self._gate = Gate(self._records_checked, self._boot_id, look_up=self._secret, database=self._identity)
         self._boot: Boot | None = None
         self._serving: Serving | None = None
         self._parent: int | None = None
@@ -106,6 +109,13 @@ class Installation:
     @cached_property
     def records(self) -> ExecutionRecords:
         return ExecutionRecords(self.database)
+
+    def _identity(self) -> UUID | None:
+        return self._known_identity()
+
+    @cached_property
+    def _known_identity(self) -> Identity:
+        return Identity(self.database)
 
     def _secret(self, name: str) -> str:
         return SecretSource(self.settings.secrets_dir).look_up(name)
@@ -141,6 +151,8 @@ class Installation:
         """
         if sender.app is not self._app:
             return
+        finish_lines_before_forks()
+        read_every_priority(self._app)
         self._parent = os.getpid()
         boot_id = new_id()
         os.environ[BOOT_VARIABLE] = str(boot_id)
@@ -149,6 +161,7 @@ class Installation:
             self._boot = Boot(
                 self.database,
                 self.records,
+                environment=self.settings.env,
                 boot_id=boot_id,
                 hostname=sender.hostname,
                 heartbeat=self.settings.worker_heartbeat,
@@ -230,7 +243,7 @@ class Installation:
         """Return the records. Raises TaskcfgError where they cannot be of use before somebody acts."""
         if not self._schema_checked:
             try:
-                schema.check(self.database)
+                schema.check_for(self.database, self.settings.env)
             except DatabaseUnavailable:
                 return self.records  # which wait for it
             self._schema_checked = True

@@ -9,9 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Celery
+from kombu import Queue
 
+from taskcfg.celery.accepting import accept
 from taskcfg.dispatch.route import QueueMissing, Router
-from taskcfg.errors import DatabaseUnavailable
+from taskcfg.errors import BrokerUnavailable, DatabaseUnavailable
 from taskcfg.store.database import Engine
 from taskcfg.store.queues import celery_tasks_without_queue, queues_of_live_tasks
 
@@ -58,28 +60,43 @@ class Serving:
         if served is None:
             return
         for name in sorted({*self._wanted()} - served - self._refused):
-            if self._declare(name):
-                self._consumer.call_soon(self._consumer.add_task_queue, name)
+            queue = self._declared(name)
+            if queue is not None:
+                self._consumer.call_soon(self._add, queue)
 
-    def _declare(self, name: str) -> bool:
-        """Declare the queue over a connection of its own: one that exists in another form, such as a
-        quorum queue of the user's own, is refused there, and the worker goes on without it."""
+    def _declared(self, name: str) -> Queue | None:
+        """Declare the queue, or accept it as it stands, over a connection of its own; None where the
+        worker goes on without it."""
         queues = self._app.amqp.queues
         queue = queues[name] if name in queues else queues.new_missing(name)
         with self._app.connection_for_write(connect_timeout=CONNECT_TIMEOUT) as connection:
             try:
-                with connection.channel() as channel:
-                    queue.bind(channel).declare()
-            except connection.channel_errors as error:
+                if connection.transport.driver_type != "amqp":
+                    with connection.channel() as channel:
+                        queue.bind(channel).declare()
+                else:
+                    queue.taskcfg_quorum = accept(connection, queues.add(queue))
+            except (BrokerUnavailable, *connection.channel_errors) as error:
                 self._refuse(name, error)
-                return False
+                return None
             except (*connection.connection_errors, OSError) as error:
                 logger.debug("queue.undeclared queue=%s reason=%r", name, str(error))
-                return False
+                return None
             except Exception as error:  # noqa: BLE001 a name that no broker can take, written by hand
                 self._refuse(name, error)
-                return False
-        return True
+                return None
+        return queue
+
+    def _add(self, queue: Queue) -> None:
+        """In the worker's own thread: consume from *queue* too."""
+        quorum = getattr(queue, "taskcfg_quorum", False)
+        if quorum and getattr(self._consumer, "qos_global", False):
+            self._app.amqp.queues.select_add(queue)
+            # Its channel is of the kind that a quorum queue refuses; the next one will not be.
+            raise ConnectionResetError(
+                f"`{queue.name}` is a quorum queue: the worker connects anew to serve it"
+            )
+        self._consumer.add_task_queue(queue.name)
 
     def _refuse(self, name: str, error: Exception) -> None:
         logger.warning("queue.refused queue=%.100s reason=%r", name, f"{type(error).__name__}: {error}")

@@ -11,6 +11,8 @@ from billiard.util import get_logger
 from celery import Celery, signals
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 
+from taskcfg.errors import TaskcfgError
+
 TALKATIVE = ("celery.app.trace", "celery.worker.strategy")
 """Loggers that say for each task what our own line says, and print what may be secret."""
 
@@ -28,7 +30,9 @@ def quieten(app: Celery, *, theirs: bool = False) -> None:
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         with app.connection_for_read() as connection:
             outages = (*connection.connection_errors, *connection.channel_errors, OSError)
-        shorten = OneLine(RestartFreqExceeded, WorkerLostError, TimeLimitExceeded, Terminated, *outages)
+        shorten = OneLine(
+            TaskcfgError, RestartFreqExceeded, WorkerLostError, TimeLimitExceeded, Terminated, *outages
+        )
         for handler in logging.getLogger().handlers:
             handler.addFilter(shorten)
     get_logger().propagate = True  # else what it says of pool processes goes past our log, unformatted
@@ -52,7 +56,7 @@ class OneLine(logging.Filter):
             error = error.exc
         if (
             isinstance(error, self._expected)
-            and (record.levelno < logging.CRITICAL or isinstance(error, RestartFreqExceeded))
+            and (record.levelno < logging.CRITICAL or isinstance(error, RestartFreqExceeded | TaskcfgError))
             and record.name.partition(".")[0] in LIBRARIES
         ):
             said = " ".join(record.getMessage().split())

@@ -14,6 +14,7 @@ from typing import Any
 from celery.worker import state
 
 from taskcfg.celery.install import Installation
+from taskcfg.systemd import Notifier
 
 logger = logging.getLogger("taskcfg.worker")
 
@@ -29,7 +30,8 @@ class Stopping:
     own would end with code 1 at ^C, take no notice of a second SIGTERM, and print lines of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
         self._installation: Installation | None = None
         self._worker: Any = None
         self._signals = 0
@@ -82,6 +84,7 @@ class Stopping:
             self._told.get()()
 
     def _tell(self) -> None:
+        self._notifier.stopping()
         running = len(state.active_requests)
         if running:
             logger.info(

@@ -8,7 +8,9 @@ from pathlib import Path
 from threading import Thread
 
 from taskcfg.settings import Settings
+from taskcfg.source.environments import NO_ENVIRONMENT
 from taskcfg.source.loader import load_folder
+from taskcfg.source.memory import memory_of
 from taskcfg.types.registry import types_of
 
 PATIENCE = 1.0
@@ -62,6 +64,9 @@ def _absent(url: str) -> bool:
 
 
 def _of_files(settings: Settings) -> Known:
-    specs = load_folder(settings.tasks_dir, types_of(settings), root=settings.project_root).specs
+    root = settings.project_root
+    used_before = settings.state_folder.is_dir()  # pressing tab must not make the folder
+    memory = memory_of(settings, NO_ENVIRONMENT) if used_before else None
+    specs = load_folder(settings.tasks_dir, types_of(settings), root=root, memory=memory).specs
     keys = {key for spec in specs for key in spec.labels}
     return Known(tuple(sorted(spec.name for spec in specs)), tuple(sorted(keys)))

@@ -9,29 +9,35 @@ from typing import Any
 from taskcfg.celery import make_app
 from taskcfg.celery.fitness import short_visibility
 from taskcfg.clock import Clock
+from taskcfg.control.broker_findings import messages_kept, priorities_kept
 from taskcfg.control.celery_app import DefaultQueues, celery_app
+from taskcfg.control.environment_check import environment_agrees
 from taskcfg.control.findings import (
     Finding,
     fail,
     failed,
     ok,
     settings_found,
-    task_files,
     types_loaded,
     warn,
     zone_data,
 )
-from taskcfg.control.zone_data import is_newer, zone_database
+from taskcfg.control.history_check import history
+from taskcfg.control.source_findings import files_found, sources_in_sync
 from taskcfg.dispatch.reach import reach_broker
 from taskcfg.errors import DatabaseUnavailable, SchemaMismatch, TaskcfgError, count
 from taskcfg.settings import Settings
+from taskcfg.source.zone_data import is_newer, zone_database
 from taskcfg.spec.fires import is_gated
 from taskcfg.spec.secrets import secret_names
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import rezoning, schema
 from taskcfg.store.database import Engine, database_time, open_database, reading
+from taskcfg.store.hints import why_deaf
 from taskcfg.store.nodes import SCHEDULER, WORKER, NodeRow, known_nodes
+from taskcfg.store.revisions import read_sources
 from taskcfg.store.settings_table import read_setting
+from taskcfg.store.task_configs import drifted_tasks
 from taskcfg.store.task_list import TaskRow, task_rows
 from taskcfg.types.registry import Registry
 
@@ -53,8 +59,11 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     if settings.celery_app is not None:
         app, findings = celery_app(settings)
         yield from findings
-    yield task_files(settings)
-    yield broker(settings)
+    yield from files_found(settings, clock)
+    reached = broker(settings)
+    yield reached
+    if reached.ok:
+        yield from messages_kept(app or make_app(settings, Registry()))
     yield from _database(settings, clock, app)
 
 
@@ -70,29 +79,44 @@ def _database(settings: Settings, clock: Clock, app: Any) -> Iterator[Finding]:
         if not reached.ok:
             return
         yield clock_agrees(database, clock)
+        yield hints_heard(database, settings.database_direct_url)
         tables = schema_matches(database)
         yield tables
         if tables.ok:
-            yield from _living(database, app)
+            yield from environment_agrees(database, settings)
+            yield from _living(database, app, settings)
     finally:
         database.dispose()
 
 
-def _living(database: Engine, app: Any) -> Iterator[Finding]:
+def _living(database: Engine, app: Any, settings: Settings) -> Iterator[Finding]:
     with reading(database) as connection:
         tasks = task_rows(connection)
         schedulers = known_nodes(connection, SCHEDULER)
         workers = known_nodes(connection, WORKER)
         known_zones = read_setting(connection, rezoning.SETTING)
+        sources, drifted = read_sources(connection), drifted_tasks(connection)
+    yield from sources_in_sync(sources, list(drifted))
     yield from zones_agree(zone_database(), known_zones)
     yield schedulers_alive(schedulers, live=len(tasks))
+    yield from versions_agree([*schedulers, *workers])
     try:
         yield workers_alive(workers, _by_queue(tasks, app))
     except Exception as error:  # noqa: BLE001  # a router of the user's own can raise anything
         yield fail("workers", f"the app's routing failed: {type(error).__name__}: {error}", MEND_APP)
+    yield from history(database, settings, tasks)
     yield from secrets_used(task.spec for task in tasks if task.spec)
     if app is not None:
         yield from visibility(app, tasks)
+    yield from _priorities(app, settings, [task.spec for task in tasks if task.spec])
+
+
+def _priorities(app: Any, settings: Settings, live: Sequence[TaskSpec]) -> Iterator[Finding]:
+    try:
+        used = make_app(settings, Registry()) if app is None else app
+    except TaskcfgError:
+        return  # the check of the broker itself says why
+    yield from priorities_kept(used, app is not None, live)
 
 
 def secrets_used(live: Iterable[TaskSpec]) -> Iterator[Finding]:
@@ -155,13 +179,41 @@ def zones_agree(here: str | None, known: str | None) -> Iterator[Finding]:
     yield warn("zone_versions", reason, "update tzdata, so that all machines have the same")
 
 
+def hints_heard(database: Engine, direct_url: str | None) -> Finding:
+    """Schedulers hear at once of what changes in the database."""
+    try:
+        reason = why_deaf(database, direct_url)
+    except TaskcfgError as error:
+        return failed("hints", error)
+    if reason is None:
+        return ok("hints", "schedulers hear at once of changes in the database")
+    return warn(
+        "hints",
+        f"{reason}: schedulers see changes within 1 s, not at once",
+        "set database_direct_url to the URL of the server itself, with the same database, for LISTEN",
+    )
+
+
 def schema_matches(database: Engine) -> Finding:
     """The tables are those this version works with."""
     try:
         schema.check_whole(database)
     except SchemaMismatch as error:
         return failed("schema", error)
-    return ok("schema", f"version {schema.current(database)}")
+    version = schema.current(database)
+    if version != schema.NEWEST:
+        return ok("schema", f"version {version}, newer than this version's {schema.NEWEST}, which it serves")
+    return ok("schema", f"version {version}")
+
+
+def versions_agree(nodes: Sequence[NodeRow]) -> Iterator[Finding]:
+    """All that is alive is of one version, unless an upgrade is going on."""
+    alive = [node for node in nodes if node.alive]
+    if len({node.version for node in alive}) > 1:
+        each = ", ".join(f"{node.kind} {node.name} {node.version}" for node in alive)
+        yield warn(
+            "versions", f"several are alive: {each}", "restart the older ones, unless an upgrade goes on"
+        )
 
 
 def schedulers_alive(nodes: Sequence[NodeRow], *, live: int) -> Finding:

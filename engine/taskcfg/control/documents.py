@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from taskcfg.problems import Position, Problem
+from taskcfg.reconcile.past import Recorded, changed_fields
 from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.schedule import schedule_document
 
 if TYPE_CHECKING:
     from taskcfg.store.history import ExecutionRow, FireRow
     from taskcfg.store.nodes import NodeRow
+    from taskcfg.store.past import RevisionRow
     from taskcfg.store.revisions import SourceRow
     from taskcfg.store.task_list import TaskRow
 
@@ -162,3 +164,33 @@ def _instant(instant: datetime | None) -> str | None:
 
 def _text(id_: UUID | None) -> str | None:
     return None if id_ is None else str(id_)
+
+
+def revision_document(row: RevisionRow) -> dict[str, Any]:
+    """Return an applied plan as `revisions` shows it."""
+    return {
+        "revision": row.number,
+        "source": row.source,
+        "applied_at": rfc3339(row.applied_at),
+        "actor": row.actor,
+        "reason": row.reason,
+        "commit": row.commit,
+        "author": row.author,
+        "subject": row.subject,
+        "dirty": row.dirty,
+        "summary": dict(row.summary),
+    }
+
+
+def recorded_document(change: Recorded) -> dict[str, Any]:
+    """Return what an applied plan did to one task, under the keys of a plan."""
+    fields = changed_fields(change)
+    actions = [change["action"]]
+    if change["action"] == "rename" and fields:
+        actions.append("update")
+    return {
+        "address": change["name"],
+        "previous_address": change.get("previous"),
+        "change": {"actions": actions, "before": change["before"], "after": change["after"]},
+        "fields": [{"field": each.path, "before": each.before, "after": each.after} for each in fields],
+    }

@@ -14,6 +14,7 @@ from taskcfg.errors import InvalidTaskFiles, UnknownTask
 from taskcfg.problems import Problem
 from taskcfg.reconcile.plan import flattened
 from taskcfg.settings import Settings
+from taskcfg.source.environments import Environments
 from taskcfg.source.layers import Origin
 from taskcfg.source.loader import Loaded, load_files, load_folder
 from taskcfg.source.origins import Said, who_says
@@ -22,7 +23,7 @@ from taskcfg.spec.duration import seconds
 from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.words import clock_words, policy_words, schedule_words
-from taskcfg.types.registry import TaskType, types_of
+from taskcfg.types.registry import Registry, TaskType, types_of
 
 FIRES = 3
 
@@ -90,15 +91,11 @@ class Explained:
 def explain(settings: Settings, name: str, now: datetime, files: Sequence[Path] = ()) -> Explained:
     """Explain the task *name* of the task files, or of *files*; offline.
 
-    Raises UnknownTask, UnreadableSource, InvalidType, and InvalidTaskFiles when the task itself
-    cannot be used.
+    Raises UnknownTask, UnknownEnvironment, UnreadableSource, InvalidType, and InvalidTaskFiles when the
+    task itself cannot be used.
     """
     registry = types_of(settings)
-    loaded: Loaded
-    if files:
-        loaded = load_files(files, registry, root=Path.cwd(), tasks_dir=settings.tasks_dir, traced=name)
-    else:
-        loaded = load_folder(settings.tasks_dir, registry, root=settings.project_root, traced=name)
+    loaded = _loaded(settings, registry, name, files)
     errors = loaded.errors
     found = loaded.traced
     if found is None:
@@ -124,6 +121,16 @@ def explain(settings: Settings, name: str, now: datetime, files: Sequence[Path] 
         policy_words(spec.policy),
         fires,
         tuple(errors),
+    )
+
+
+def _loaded(settings: Settings, registry: Registry, name: str, files: Sequence[Path]) -> Loaded:
+    tasks, environments = settings.tasks_dir, Environments.of(settings)
+    if not files:
+        root = settings.project_root
+        return load_folder(tasks, registry, root=root, environments=environments, traced=name)
+    return load_files(
+        files, registry, root=Path.cwd(), tasks_dir=tasks, environments=environments, traced=name
     )
 
 

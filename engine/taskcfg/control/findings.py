@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -60,6 +60,12 @@ def fail(check: str, reason: str, hint: str | None) -> Finding:
 
 def failed(check: str, error: TaskcfgError) -> Finding:
     return fail(check, error.message, error.hint)
+
+
+def named(tasks: Sequence[str]) -> str:
+    """Name the tasks: the first five, and how many more there are."""
+    shown = ", ".join(f"`{name}`" for name in tasks[:5])
+    return f"{shown} and {len(tasks) - 5} more" if len(tasks) > 5 else shown
 
 
 def settings_found(settings: Settings) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,8 +67,8 @@ class Request:
     id: str
 
 
-def run_now(database: Engine, registry: Registry, request: Request) -> list[Requested]:
-    """Record the fires: all of them, or none.
+def run_now(database: Engine, registry: Registry, request: Request, *, largest: int) -> list[Requested]:
+    """Record the fires: all of them, or none; and none with params that no message of *largest* bytes holds.
 
     Raises UnknownTask, RetiredTask, NoTaskMatches, InvalidParams, UnknownType.
     """
@@ -77,7 +78,7 @@ def run_now(database: Engine, registry: Registry, request: Request) -> list[Requ
         names.sort(key=lambda name: order.get(name, len(order)))
         tasks = runnable(connection, names)
         if request.params:
-            tasks = [_with_params(task, request.params, registry) for task in tasks]
+            tasks = [_with_params(task, request.params, registry, largest) for task in tasks]
         fires = request_run(connection, tasks, actor=request.actor, request_id=request.id)
     return [Requested(fire) for fire in fires]
 
@@ -108,7 +109,7 @@ def look_again(database: Engine, requested: Sequence[Requested]) -> list[Request
     ]
 
 
-def _with_params(task: Runnable, params: Mapping[str, Any], registry: Registry) -> Runnable:
+def _with_params(task: Runnable, params: Mapping[str, Any], registry: Registry, largest: int) -> Runnable:
     task_type = registry.named(task.spec.type)
     try:
         changed = task_type.canonical_params(_laid_over(task.spec.params, params))
@@ -119,6 +120,12 @@ def _with_params(task: Runnable, params: Mapping[str, Any], registry: Registry) 
     misfits = registry.misfits(replace(task.spec, params=changed))
     if any(misfit.severity is Severity.ERROR for misfit in misfits):
         raise InvalidParams(task.spec.name, [f"{misfit.field}: {misfit.message}" for misfit in misfits])
+    if (size := len(json.dumps(changed))) > largest:
+        invalid = InvalidParams(
+            task.spec.name, [f"they have {size:,} bytes as JSON, and `max_message_size` is {largest:,}"]
+        )
+        invalid.hint = "have the task fetch what is large from where it is stored"
+        raise invalid
     return replace(task, params=changed)
 
 

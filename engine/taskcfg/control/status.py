@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from taskcfg.control.addresses import broker_shown, without_password
@@ -13,6 +13,9 @@ from taskcfg.store.nodes import SCHEDULER, WORKER, NodeRow, known_nodes
 from taskcfg.store.revisions import SourceRow, read_sources
 from taskcfg.store.settings_table import environment
 from taskcfg.store.standing import Attention, Standing, attention, standing
+from taskcfg.store.task_configs import drifted_tasks
+
+DRIFTED = "changed by hand since it was applied: `taskcfg drift` shows what"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,18 @@ class Status:
 def read_status(database: Engine, settings: Settings) -> Status:
     """Read it, as of one moment. Raises DatabaseUnavailable, SchemaMismatch."""
     with reading(database) as connection:
+        drifted = drifted_tasks(connection)
+        asking = [*attention(connection), *(Attention(name, DRIFTED) for name in drifted)]
         return Status(
             environment=environment(connection),
             database=without_password(settings.database_url),
             broker=broker_shown(settings),
-            sources=tuple(read_sources(connection)),
+            sources=tuple(
+                replace(source, in_sync=False) if source.name in drifted.values() else source
+                for source in read_sources(connection)
+            ),
             schedulers=tuple(known_nodes(connection, SCHEDULER)),
             workers=tuple(known_nodes(connection, WORKER)),
             standing=standing(connection),
-            attention=tuple(attention(connection)),
+            attention=tuple(sorted(asking, key=lambda each: (each.task, each.reason))),
         )

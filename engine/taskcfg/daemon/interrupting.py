@@ -7,6 +7,7 @@ from uuid import UUID
 
 from taskcfg.clock import Clock
 from taskcfg.dispatch.interrupting import Interrupter
+from taskcfg.failpoints import failpoint
 from taskcfg.store import leases
 from taskcfg.store.database import Engine
 from taskcfg.store.interventions import ToInterrupt, attempts_to_interrupt
@@ -40,8 +41,11 @@ class Interrupting:
             each.celery_id: self._asked[each.celery_id] for each in found if each.celery_id in self._asked
         }
         due = [each for each in found if self._is_due(each)]
-        if due and leases.acquire(self._database, LEASE, self._node_id):
+        lease = leases.acquire(self._database, LEASE, self._node_id, self._clock) if due else None
+        if lease is not None:
             for worker in sorted({each.worker for each in due}):
+                if not lease.trusted(self._clock):
+                    break
                 self._ask(worker, [each.celery_id for each in due if each.worker == worker])
         return EVERY
 
@@ -50,11 +54,13 @@ class Interrupting:
         return asked is None or self._clock.monotonic() - asked >= ASK_AGAIN
 
     def _ask(self, worker: str, celery_ids: list[UUID]) -> None:
+        failpoint("interrupt.before_ask")
         try:
             self._interrupter.interrupt(worker, celery_ids)
         except Exception as error:  # noqa: BLE001 whatever the broker's library raises: it is tried again
             logger.warning("interrupt.unsent worker=%s reason=%r", worker, f"{type(error).__name__}: {error}")
             return
+        failpoint("interrupt.after_ask")
         now = self._clock.monotonic()
         self._asked |= dict.fromkeys(celery_ids, now)
         for id_ in celery_ids:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from taskcfg.clock import Clock, SystemClock
 from taskcfg.errors import DatabaseUnavailable
+from taskcfg.failpoints import failpoint
 
 logger = logging.getLogger("taskcfg.daemon")
 
@@ -20,12 +23,20 @@ class Outage:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._away: set[str] = set()
+        self._reason: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """What is wrong with the database; None while nothing is known to be."""
+        with self._lock:
+            return self._reason if self._away else None
 
     def began(self, loop: str, error: DatabaseUnavailable) -> None:
         with self._lock:
             if not self._away:
                 logger.error("database.unavailable reason=%r", error.message)
             self._away.add(loop)
+            self._reason = error.message
 
     def ended(self, loop: str) -> None:
         with self._lock:
@@ -43,10 +54,14 @@ class Loop:
     again. `wake` cuts a wait short, but not such a pause.
     """
 
-    def __init__(self, name: str, step: Callable[[], float], outage: Outage) -> None:
+    def __init__(
+        self, name: str, step: Callable[[], float], outage: Outage, clock: Clock | None = None
+    ) -> None:
         self.name = name
         self._step = step
         self._outage = outage
+        self._clock = clock or SystemClock()
+        self._busy_since: float | None = None
         self._woken = threading.Event()
         self._stopped = threading.Event()
         self._pause = FIRST_PAUSE
@@ -63,18 +78,41 @@ class Loop:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
-    def stop(self, timeout: float) -> None:
-        """Have the loop end after the step under way, and wait for it at most *timeout* seconds."""
+    def busy_for(self) -> float:
+        """Return for how many seconds the present step is under way; 0 between two steps."""
+        since = self._busy_since
+        return 0.0 if since is None else self._clock.monotonic() - since
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """What a step does in here is waiting, however long: it is not at work meanwhile."""
+        self._busy_since = None
+        try:
+            yield
+        finally:
+            self._busy_since = self._clock.monotonic()
+
+    def end_soon(self) -> None:
+        """Have the loop end after the step under way."""
         self._stopped.set()
         self._woken.set()
+
+    def stop(self, timeout: float) -> None:
+        """Have the loop end after the step under way, and wait for it at most *timeout* seconds."""
+        self.end_soon()
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
+            failpoint("loop.before_step")
             self._woken.clear()
             try:
-                wait = self._step()
+                self._busy_since = self._clock.monotonic()
+                try:
+                    wait = self._step()
+                finally:
+                    self._busy_since = None
             except DatabaseUnavailable as error:
                 self._outage.began(self.name, error)
                 self._rest()

@@ -1,106 +1,94 @@
-"""Keeps the database in step with a watched folder of task files."""
+"""Keeps the database in step with the source that is followed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from taskcfg.clock import Clock
-from taskcfg.errors import (
-    InvalidTaskFiles,
-    LockTimeout,
-    NameTaken,
-    TaskcfgError,
-    UnreadableSource,
-    UnsafePlan,
-)
-from taskcfg.reconcile.guard import Limits
+from taskcfg.control.following import followed
+from taskcfg.control.syncing import HEAL, Synced, approval_of, sync_once
+from taskcfg.reconcile.plan import Update
 from taskcfg.settings import Settings
 from taskcfg.store import revisions
 from taskcfg.store.database import Engine, writing
-from taskcfg.sync import Approval, Desired, apply_desired, load_desired, make_plan
 from taskcfg.types.registry import Registry
 
 logger = logging.getLogger("taskcfg.reconcile")
 
-SECOND_LOOK = 0.5
-"""Seconds until a folder in which a task is missing is read again, before the task is deleted."""
-
 LOCK_TIMEOUT = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What one pass did: the revision it applied, if any, and what kept it from applying."""
-
-    revision: int | None = None
-    problems: tuple[str, ...] = ()
-
-
 class Reconciler:
-    """Reads the folder and applies it, again and again; what is broken changes nothing.
+    """Reads the files and applies them, again and again; what is broken changes nothing.
 
-    A file with a problem, an unreadable folder or a plan that a guard refuses leaves the last
-    good state in force, and stands in `taskcfg status` until it is mended.
+    A file with a problem, a folder or a repository that cannot be read, or a plan that a guard refuses leaves
+    the last good state in force, and stands in `taskcfg status` until it is mended. What somebody changed in
+    the database by hand is healed, or with `reconcile: report` only shown.
     """
 
     def __init__(self, database: Engine, settings: Settings, registry: Registry, clock: Clock) -> None:
         self._database = database
         self._settings = settings
-        self._registry = registry
-        self._clock = clock
-        self._settled: str | None = None
+        self._followed = followed(settings, registry, clock)
+        self._closed = False
         self._shown: tuple[str, ...] = ()
+        self._drifted: tuple[str, ...] = ()
 
-    def run_once(self) -> Reconciled:
-        """Make one full pass. Raises DatabaseUnavailable; everything else is in the result."""
-        try:
-            desired = self._load()
-            applied = self._apply(desired)
-        except (InvalidTaskFiles, UnreadableSource, UnsafePlan, NameTaken) as error:
-            problems = _texts(error)
-            self._show(problems)
-            return Reconciled(problems=problems)
-        except LockTimeout:
-            return Reconciled()
-        self._show(())
-        return Reconciled(revision=applied)
+    def run_once(self) -> Synced:
+        """Make one full pass. Raises DatabaseUnavailable, SchemaMismatch; all else is in the result."""
+        actor = self._settings.actor or "scheduler"
+        approval = approval_of(self._settings, actor, lock_timeout=LOCK_TIMEOUT)
+        synced = sync_once(self._database, self._settings, self._followed, approval)
+        if self._closed and synced.error is not None:
+            return synced  # it was broken off: that says nothing of the files
+        self._tell(synced)
+        self._tell_drift(synced.drifted)
+        if synced.applied is None and not synced.problems:
+            return synced  # another apply goes on: nobody looked
+        left = () if self._settings.reconcile == HEAL else tuple(_by_hand(each) for each in synced.drifted)
+        self._show(synced.problems, left)
+        return synced
 
-    def _load(self) -> Desired:
-        desired = load_desired(self._settings, self._registry)
-        plan = make_plan(self._database, desired, self._settings.source).plan
-        if plan.summary.delete == 0:
-            return desired
-        # An editor or a checkout may be half way through: a deletion counts when a second look agrees.
-        self._clock.sleep(SECOND_LOOK)
-        return load_desired(self._settings, self._registry)
+    def close(self) -> None:
+        """Break off what is under way; from another thread."""
+        self._closed = True
+        self._followed.stop()
 
-    def _apply(self, desired: Desired) -> int | None:
-        approval = Approval(
-            actor=self._settings.actor or "scheduler",
-            limits=Limits(max_delete=self._settings.max_delete),
-            lock_timeout=LOCK_TIMEOUT,
+    def _tell(self, synced: Synced) -> None:
+        applied, commit = synced.applied, synced.checkout
+        if applied is None or applied.revision is None:
+            return
+        summary = applied.plan.summary
+        logger.info(
+            "source.applied source=%s revision=%d commit=%s added=%d changed=%d deleted=%d renamed=%d",
+            self._settings.source,
+            applied.revision,
+            commit.commit[:12] if commit else None,
+            summary.add,
+            summary.change,
+            summary.delete,
+            summary.rename,
         )
-        applied = apply_desired(self._database, desired, self._settings.source, approval)
-        if applied.revision is not None:
-            summary = applied.plan.summary
-            logger.info(
-                "source.applied source=%s revision=%d added=%d changed=%d deleted=%d",
-                self._settings.source,
-                applied.revision,
-                summary.add,
-                summary.change,
-                summary.delete,
-            )
-        return applied.revision
 
-    def _show(self, problems: Sequence[str]) -> None:
+    def _tell_drift(self, drifted: Sequence[Update]) -> None:
+        """Log each change by hand once: that it was undone, or that it stands."""
+        word = "healed" if self._settings.reconcile == HEAL else "found"
+        texts = tuple(f"{each.name} {','.join(field.path for field in each.fields)}" for each in drifted)
+        for each, text in zip(drifted, texts, strict=True):
+            if word == "healed" or text not in self._drifted:
+                fields = ",".join(field.path for field in each.fields) or "unreadable"
+                logger.warning(
+                    "drift.%s source=%s task=%s fields=%s", word, self._settings.source, each.name, fields
+                )
+        self._drifted = texts
+
+    def _show(self, problems: Sequence[str], drift: Sequence[str]) -> None:
         """Say in the log what is new, and in the database what is so."""
         problems = tuple(problems)
-        if problems:
+        if problems or drift:
             with writing(self._database) as connection:
-                revisions.record_problems(connection, self._settings.source, problems)
+                revisions.record_problems(connection, self._settings.source, [*problems, *drift])
         if problems == self._shown:
             return
         for problem in problems:
@@ -112,7 +100,6 @@ class Reconciler:
         self._shown = problems
 
 
-def _texts(error: TaskcfgError) -> tuple[str, ...]:
-    if isinstance(error, InvalidTaskFiles):
-        return tuple(problem.text() for problem in error.problems)
-    return (f"{error.message}: {error.hint}" if error.hint else error.message,)
+def _by_hand(change: Update) -> str:
+    fields = ", ".join(field.path for field in change.fields) or "what it says cannot be read"
+    return f"task `{change.name}` was changed in the database by hand ({fields}): `taskcfg apply` undoes it"

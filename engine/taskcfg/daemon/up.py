@@ -20,11 +20,13 @@ from taskcfg.errors import AlreadyRunning, DatabaseUnavailable, TaskcfgError
 from taskcfg.settings import PREFIX, Settings
 from taskcfg.store import schema
 from taskcfg.store.database import open_database
+from taskcfg.store.settings_table import check_database
+from taskcfg.systemd import VARIABLES, take_notifier
 from taskcfg.types.registry import types_of
 
 logger = logging.getLogger("taskcfg.up")
 
-PASSED_ON = ("database_url", "broker_url", "tasks_dir", "source", "log_level", "log_format")
+PASSED_ON = ("database_url", "broker_url", "tasks_dir", "source", "env", "log_level", "log_format")
 """The settings that flags of `up` may have changed: the children are told by their environment."""
 
 LOCK = "up.lock"
@@ -36,8 +38,8 @@ def run_up(settings: Settings, program: Sequence[str]) -> int:
     """Bring the schema up to date, then run scheduler and worker until SIGINT or SIGTERM.
 
     *program* is how to run the taskcfg command. Returns the exit code. Raises AlreadyRunning,
-    InvalidSettings, InvalidType and SchemaMismatch before anything is started; a database that is away is
-    waited for.
+    InvalidSettings, InvalidType, WrongEnvironment and SchemaMismatch before anything is started; a
+    database that is away is waited for.
     """
     clock = SystemClock()
     registry = types_of(settings)
@@ -46,14 +48,16 @@ def run_up(settings: Settings, program: Sequence[str]) -> int:
         refresh_schema(settings, registry)
         _upgrade(settings, clock)
         commands = {
-            "scheduler": [*program, "scheduler", "--watch"],
+            "scheduler": [*program, "scheduler", *(["--watch"] if settings.git_url is None else [])],
             "worker": [*program, "worker"],
         }
         environment = os.environ | {
-            f"{PREFIX}{name.upper()}": str(getattr(settings, name))
+            f"{PREFIX}{name.upper()}": str(getattr(settings, name) or "")
             for name in PASSED_ON
             if name in settings.given
         }
+        take_notifier().ready()
+        environment = {name: value for name, value in environment.items() if name not in VARIABLES}
         logger.info("up.started folder=%s (stop with ^C)", settings.project_root)
         code = Supervisor(
             commands,
@@ -73,6 +77,7 @@ def _upgrade(settings: Settings, clock: Clock) -> None:
     try:
         while True:
             try:
+                check_database(database, settings.env)
                 schema.upgrade(database)
             except DatabaseUnavailable as error:
                 if database.dialect.name == "sqlite":

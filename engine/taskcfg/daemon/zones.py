@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from taskcfg.control.zone_data import is_newer, zone_database
+from taskcfg.source.zone_data import is_newer, zone_database
 from taskcfg.spec.times.zones import forget_zones
 from taskcfg.store import rezoning
 from taskcfg.store.database import Engine

@@ -11,18 +11,19 @@ from typing import Any
 
 import amqp
 from amqp import Channel
-from amqp.exceptions import FrameSyntaxError, NotFound
+from amqp.exceptions import FrameSyntaxError, NotFound, PreconditionFailed
 from kombu import Connection
 
 from taskcfg.clock import Clock
-from taskcfg.dispatch.frames import Framer
+from taskcfg.dispatch.frames import Framer, HeadersTooLarge
 from taskcfg.dispatch.route import Route
 from taskcfg.dispatch.wire import Parcel, no_queue
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Confirmed, Receipt, Unconfirmed, Unroutable, Unsendable
 
 logger = logging.getLogger("taskcfg.dispatch")
 
-UNPACKABLE = (FrameSyntaxError, struct.error, OverflowError, TypeError)
+UNPACKABLE = (FrameSyntaxError, struct.error, OverflowError, TypeError, HeadersTooLarge)
 """What py-amqp raises for a message that it cannot put into frames."""
 
 WRITE_SIZE = 65_536
@@ -51,7 +52,10 @@ class ConfirmedWire:
         self._unanswered: dict[int, Parcel] = {}
         self._receipts: dict[int, Receipt] = {}
         self._frames = bytearray()
+        self._blocked = False
         self._channel = self._open_channel()
+        connection.connection.on_blocked = self._on_blocked
+        connection.connection.on_unblocked = self._on_unblocked
 
     def publish(self, parcels: Iterable[Parcel]) -> dict[int, Receipt]:
         self._sent, self._receipts, self._missing = {}, {}, set()
@@ -59,7 +63,7 @@ class ConfirmedWire:
         try:
             self._publish_all(iter(parcels), deadline)
         except (TimeoutError, BlockingIOError):
-            self.lost = f"the broker did not confirm within {self._timeout:g} s"
+            self.lost = f"the broker did not confirm within {self._timeout:g} s{self._why_blocked()}"
         except (*self._connection.connection_errors, *self._connection.channel_errors) as error:
             self.lost = f"the connection to the broker broke off: {error}"
         return self._receipts
@@ -83,6 +87,9 @@ class ConfirmedWire:
         else:
             self._connection.collect()  # no goodbye to who does not answer
 
+    def _why_blocked(self) -> str:
+        return ": it blocks who publishes, as it does when short of memory or disk" if self._blocked else ""
+
     # -- the batch
 
     def _publish_all(self, parcels: Iterator[Parcel], deadline: float) -> None:
@@ -101,6 +108,9 @@ class ConfirmedWire:
     def _publish_alone(self, parcel: Parcel, deadline: float) -> None:
         try:
             self._pipeline([parcel], deadline)
+        except PreconditionFailed as error:  # too large, or a property that it takes from nobody
+            self._receipts[parcel.index] = Unsendable(f"the broker refuses it for good: {error}")
+            self._reopen()
         except self._connection.channel_errors as error:
             self._receipts[parcel.index] = Unroutable(f"the broker refused it: {error}")
             self._reopen()
@@ -116,6 +126,7 @@ class ConfirmedWire:
                 self._receipts[parcel.index] = Unroutable(NO_EXCHANGE.format(route.exchange))
                 continue
             self._publish_one(parcel)
+            failpoint("wire.mid_batch")
             if self._clock.monotonic() > deadline:
                 raise TimeoutError
         self._await_answers(deadline)
@@ -162,6 +173,7 @@ class ConfirmedWire:
 
     def _await_answers(self, deadline: float) -> None:
         self._write()
+        failpoint("wire.before_answers")
         while self._unanswered:
             left = deadline - self._clock.monotonic()
             if left <= 0:
@@ -182,6 +194,12 @@ class ConfirmedWire:
             parcel = self._unanswered.pop(sent, None)
             if parcel is not None:
                 self._receipts.setdefault(parcel.index, receipt)
+
+    def _on_blocked(self, reason: str) -> None:
+        self._blocked = True
+
+    def _on_unblocked(self) -> None:
+        self._blocked = False
 
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: Any) -> None:
         """Note a message that led to no queue; its ack comes after."""

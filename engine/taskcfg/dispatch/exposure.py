@@ -8,8 +8,9 @@ from typing import Any
 
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
-from taskcfg.dispatch.outcome import describe, formatted
+from taskcfg.dispatch.outcome import describe, formatted, is_large
 from taskcfg.spec.fires import Outcome
+from taskcfg.spec.limits import foreshortened, without_edge
 from taskcfg.spec.masking import Mask
 from taskcfg.spec.secrets import with_secrets
 
@@ -54,9 +55,13 @@ class Exposure:
         return replace(
             outcome,
             result=self.mask.value(outcome.result),
-            error=outcome.error and self.mask.text(outcome.error),
-            traceback=outcome.traceback and self.mask.text(outcome.traceback),
+            error=outcome.error and self._searched(outcome.error),
+            traceback=outcome.traceback and self._searched(outcome.traceback, keep_end=True),
         )
+
+    def _searched(self, text: str, *, keep_end: bool = False) -> str:
+        shortened = foreshortened(text, keep_end=keep_end)
+        return without_edge(self.mask.text(shortened), keep_end=keep_end)
 
     def masked_error(self, error: BaseException) -> BaseException:
         """Return *error* itself if it shows no secret, else one that tells Celery the same without them."""
@@ -82,6 +87,8 @@ class Exposure:
                 return type(error)()
 
     def _shows(self, error: BaseException) -> bool:
+        if is_large(error):
+            return True  # too long to be searched
         try:
             told = "\n".join(
                 [formatted(error), describe(error), repr(error), repr(error.args), repr(vars(error))]

@@ -32,6 +32,10 @@ _LARGEST_INTEGER = 2**31 - 1
 _FLAGS = tuple((name, kind, 1 << (15 - place)) for place, (name, kind) in enumerate(Message.PROPERTIES))
 
 
+class HeadersTooLarge(ValueError):
+    """The properties and headers of a message do not fit into a frame."""
+
+
 class Framer:
     """Makes the frames of `basic.publish` for one channel, mandatory, one message after the other."""
 
@@ -45,14 +49,19 @@ class Framer:
     def frames(
         self, exchange: str, routing_key: str, properties: Mapping[str, Any], body: bytes
     ) -> bytes | None:
-        """Return the frames, or None for a message that is too large for one frame of each kind.
+        """Return the frames, or None for a body that is too large for one frame.
 
-        *properties* are AMQP's own, by py-amqp's names. Raises what py-amqp raises for a value
-        that does not fit into them.
+        *properties* are AMQP's own, by py-amqp's names. Raises what py-amqp raises for a value that
+        does not fit into them, and HeadersTooLarge where they do not fit into their one frame: the
+        broker would close the connection.
         """
         method = self._method(exchange, routing_key)
         header = _header_start(_BASIC, 0, len(body)) + self._properties(properties)
-        if max(len(header), len(body)) > self._largest:
+        if len(header) > self._largest:
+            raise HeadersTooLarge(
+                f"its headers have {len(header):,} bytes, and there is room for {self._largest:,}"
+            )
+        if len(body) > self._largest:
             return None
         frames = method + self._frame(_HEADER, header)
         return frames + self._frame(_BODY, body) if body else frames

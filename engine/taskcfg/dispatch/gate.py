@@ -14,20 +14,30 @@ from celery.app.task import Context
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from taskcfg.clock import Clock, SystemClock
+from taskcfg.dispatch.elsewhere import named_database, put_back
 from taskcfg.dispatch.exposure import Exposure, LookUp
 from taskcfg.dispatch.hiding import hiding
 from taskcfg.dispatch.message import DISPATCH_HEADER, EVENT_HEADER
-from taskcfg.dispatch.outcome import describe, interrupted, outcome_of
+from taskcfg.dispatch.outcome import describe, interrupted, kept, outcome_of
 from taskcfg.dispatch.protocol import Records
 from taskcfg.dispatch.secret_source import SecretSource
 from taskcfg.errors import TaskcfgError
 from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Dispatched, ExecutionState, Outcome, Refused, Started
+from taskcfg.spec.limits import storable
 from taskcfg.types.fire import Fire
 
 logger = logging.getLogger("taskcfg.worker")
 
 Body = Callable[..., Any]
+
+LONGEST_LOGGED = 2_000
+"""Characters of an error in a line of the log."""
+PUT_BACK = "it is put back, for a worker of that database"
+DROPPED = (
+    "it is dropped, since no worker of that database took it, and published again later;"
+    " give each database queues or a broker of its own"
+)
 
 _NONE: Mapping[str, Any] = {}
 _fire: ContextVar[Fire | None] = ContextVar("taskcfg_fire", default=None)
@@ -72,8 +82,9 @@ class Gate:
     """Asks the records for permission, runs the body, and records how it ended.
 
     *records* gives them for this process: a pool process makes connections of its own. *boot_id*
-    names the worker's present life. *look_up* finds secrets, anew for each attempt; without it, in
-    the environment. Whatever happens in the body also happens for Celery, but for the secrets in it.
+    names the worker's present life, *database* the records' database as soon as it is known.
+    *look_up* finds secrets, anew for each attempt; without it, in the environment. Whatever happens
+    in the body also happens for Celery, but for the secrets in it.
     """
 
     def __init__(
@@ -82,7 +93,9 @@ class Gate:
         boot_id: Callable[[], UUID | None],
         clock: Clock | None = None,
         look_up: LookUp | None = None,
+        database: Callable[[], UUID | None] = lambda: None,
     ) -> None:
+        self._database = database
         self._records = records
         self._boot_id = boot_id
         self._look_up = look_up or SecretSource().look_up
@@ -100,6 +113,7 @@ class Gate:
         began = self._clock.monotonic()
         failpoint("gate.before_start")
         self._check_records(dispatched)
+        self._check_database(task, args, kwargs)
         started = self._start(dispatched)
         failpoint("gate.after_start")
         if isinstance(started, Refused):
@@ -113,6 +127,7 @@ class Gate:
         def exposed() -> Any:
             given_args, given_kwargs = exposure.resolved((tuple(args), dict(kwargs)))
             with hiding(exposure.mask):
+                failpoint("gate.before_body")
                 return body(*given_args, **given_kwargs)
 
         with _running(_fire_of(started, dispatched), exposure):
@@ -127,6 +142,23 @@ class Gate:
                 "execution.left event=%s reason=%r hint=%r", dispatched.event_id, error.message, error.hint
             )
             raise Ignore(error.message) from error
+
+    def _check_database(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raise Ignore for a fire of another database: its message is put back for the workers of that."""
+        named = named_database(task.request)
+        own = None if named is None else self._database()
+        if own is None or named == own:
+            return
+        event = task.request.get(EVENT_HEADER)
+        reason = f"it is recorded in database {named}, and this worker's is {own}"
+        try:
+            back = put_back(task, args, kwargs, self._clock)
+        except Exception:
+            logger.exception("execution.elsewhere event=%s reason=%r", event, reason)
+        else:
+            level, done = (logging.WARNING, PUT_BACK) if back else (logging.ERROR, DROPPED)
+            logger.log(level, "execution.elsewhere event=%s reason=%r: %s", event, reason, done)
+        raise Ignore(reason)
 
     def _start(self, dispatched: Dispatched) -> Started | Refused:
         """Ask for permission. Interrupted, nobody knows whether the attempt is recorded: then it is
@@ -167,27 +199,35 @@ class Gate:
 
     def _finish(self, started: Started, outcome: Outcome, seconds: float) -> None:
         failpoint("gate.before_finish")
-        _undisturbed(lambda: self._records().finish(started.execution_id, outcome))
+        recorded = _undisturbed(lambda: self._records().finish(started.execution_id, kept(outcome)))
         failpoint("gate.after_finish")
-        level = logging.INFO if outcome.state in _FINE else logging.WARNING
-        line, facts = "execution.%s task=%s attempt=%d duration=%.3fs", [outcome.state.value, started.task]
-        if outcome.error:
-            logger.log(level, f"{line} error=%r", *facts, started.attempt, seconds, outcome.error)
+        state = recorded or outcome.state
+        level = logging.INFO if state in _FINE else logging.WARNING
+        if state is ExecutionState.LOST and outcome.state is not state:
+            logger.warning(
+                "execution.late task=%s attempt=%d duration=%.3fs ended=%s: it had been given up for lost",
+                started.task, started.attempt, seconds, outcome.state.value,
+            )  # fmt: skip
+            return
+        line, facts = "execution.%s task=%s attempt=%d duration=%.3fs", [state.value, started.task]
+        # whoever cancels interrupts the body as its timeout would, and that is what the body tells
+        if outcome.error and state is not ExecutionState.CANCELLED:
+            error = storable(outcome.error, longest=LONGEST_LOGGED)
+            logger.log(level, f"{line} error=%r", *facts, started.attempt, seconds, error)
         else:
             logger.log(level, line, *facts, started.attempt, seconds)
 
 
-def _undisturbed(record: Callable[[], None]) -> None:
+def _undisturbed(record: Callable[[], ExecutionState | None]) -> ExecutionState | None:
     """Write down how an attempt ended, though a soft limit or somebody who cancels may strike meanwhile.
 
     The body is over, and to write the same again is harmless.
     """
     while True:
         try:
-            record()
+            return record()
         except SoftTimeLimitExceeded:
             continue
-        return
 
 
 _FINE = (ExecutionState.SUCCEEDED, ExecutionState.RETRYING)

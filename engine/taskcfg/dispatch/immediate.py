@@ -8,13 +8,24 @@ from typing import Any
 from kombu import Connection, Producer
 from kombu.exceptions import EncodeError, KombuError
 
+from taskcfg.dispatch.message import EVENT_HEADER, Message
+from taskcfg.dispatch.redis_batch import RedisBatch
 from taskcfg.dispatch.wire import Parcel, no_queue
 from taskcfg.errors import BrokerUnavailable
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Confirmed, Receipt, Unroutable, Unsendable
 
-BATCH = 1000
 NO_ROUTE = 312
 HIGHEST_PRIORITY = 9
+
+PRIORITY_STEPS = tuple(range(HIGHEST_PRIORITY + 1))
+"""kombu keeps one list in Redis for each step, four unless it is told: these tell ten priorities apart."""
+
+UNGATED_STEPS = "ungated_priority_steps"
+"""The transport option of ours that names the lists for messages without a gate; else all are for all."""
+
+UNFIT = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What a message raises that its transport cannot take."""
 
 
 class ImmediateWire:
@@ -30,6 +41,7 @@ class ImmediateWire:
         self._channel = connection.channel()
         self._producer = Producer(self._channel, auto_declare=False)
         self._batched = self._producer.supports_batch_publish
+        self._batch: RedisBatch | None = None
         self._errors = (
             *connection.connection_errors,
             *connection.channel_errors,
@@ -39,6 +51,7 @@ class ImmediateWire:
         )
         # kombu hands Redis the number as it is, and Redis serves the lowest first
         self._inverted = connection.transport.driver_type == "redis"
+        self._ungated_steps = connection.transport_options.get(UNGATED_STEPS, ())
         self._transactional = connection.transport.driver_type == "embedded"
 
     def publish(self, parcels: Iterable[Parcel]) -> dict[int, Receipt]:
@@ -66,34 +79,51 @@ class ImmediateWire:
     def _publish_each(self, parcels: Iterable[Parcel], receipts: dict[int, Receipt]) -> None:
         for parcel in parcels:
             receipts[parcel.index] = self._publish_one(parcel)
+            failpoint("wire.mid_batch")
 
     def _publish_in_batch(self, parcels: Iterable[Parcel], receipts: dict[int, Receipt]) -> None:
         answers: dict[int, Receipt] = {}
-        with self._producer.batch(max_size=BATCH):
-            self._publish_each(parcels, answers)
+        self._batch = RedisBatch(self._channel)
+        self._publish_each(parcels, answers)
+        failpoint("wire.before_answers")
+        self._batch.send()
         receipts.update(answers)
 
     def _publish_in_transaction(self, parcels: Iterable[Parcel], receipts: dict[int, Receipt]) -> None:
         answers: dict[int, Receipt] = {}
         self._channel.tx_select()
         self._publish_each(parcels, answers)
+        failpoint("wire.before_answers")
         self._channel.tx_commit()
         receipts.update(answers)
 
     def _publish_one(self, parcel: Parcel) -> Receipt:
         message = parcel.message
         properties: dict[str, Any] = dict(message.properties)
-        if self._inverted and properties.get("priority") is not None:
-            properties["priority"] = HIGHEST_PRIORITY - properties["priority"]
         try:
+            if self._inverted and properties.get("priority") is not None:
+                properties["priority"] = self._redis_priority(message, properties["priority"])
             self._put(parcel, properties)
-        except (EncodeError, TypeError) as error:
-            return Unsendable(f"it does not fit into a message: {error}")
-        except self._connection.channel_errors as error:
+        except self._errors as error:
+            if isinstance(error, EncodeError):
+                return Unsendable(f"it does not fit into a message: {error}")
             if getattr(error, "reply_code", None) == NO_ROUTE:
                 return Unroutable(no_queue(message.route.queue_name))
             raise
+        except UNFIT as error:
+            return Unsendable(f"it does not fit into a message: {type(error).__name__}: {error}")
         return Confirmed()
+
+    def _redis_priority(self, message: Message, priority: int) -> int:
+        """Return the number that has Redis serve *message* before those of a lower priority.
+
+        kombu keeps a list for each of its `priority_steps`, and a worker looks into those it knows of.
+        What no gate waits for is for workers who may know of fewer lists than ours: UNGATED_STEPS.
+        """
+        inverted = HIGHEST_PRIORITY - priority
+        if EVENT_HEADER in message.headers:
+            return inverted
+        return max((step for step in self._ungated_steps if step <= inverted), default=inverted)
 
     def _put(self, parcel: Parcel, properties: dict[str, Any]) -> None:
         message, encoded = parcel.message, parcel.encoded
@@ -101,9 +131,6 @@ class ImmediateWire:
         kind = {"content_type": encoded.content_type, "content_encoding": encoded.content_encoding}
         if message.route.queue is not None:
             self._producer.maybe_declare(message.route.queue)
-        if self._batched:
-            self._producer.publish(encoded.body, headers=message.headers, **where, **kind, **properties)
-            return
         made = self._channel.prepare_message(
             encoded.body,
             properties.pop("priority", None),
@@ -111,4 +138,7 @@ class ImmediateWire:
             properties=properties,
             **kind,
         )
-        self._channel.basic_publish(made, mandatory=True, **where)
+        if self._batch is not None:
+            self._batch.publish(made, **where)
+        else:
+            self._channel.basic_publish(made, mandatory=True, **where)

@@ -14,7 +14,8 @@ from celery.utils.saferepr import saferepr
 from kombu import serialization
 from kombu.compression import compress
 
-from taskcfg.dispatch.route import Route, Router
+from taskcfg.dispatch.fitting import CannotSend, called, check_options, check_size
+from taskcfg.dispatch.route import QueueMissing, Route, Router
 from taskcfg.spec.fires import Outgoing
 
 EVENT_HEADER = "taskcfg_event"
@@ -27,10 +28,6 @@ MOST_BODIES = 2048
 LARGEST_CACHED_BODY = 4096
 
 _EMBED: Mapping[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-
-
-class CannotSend(Exception):
-    """This fire cannot be made into a message, now or later; the others can."""
 
 
 @dataclass(slots=True)
@@ -89,9 +86,10 @@ class MessageMaker:
     drops unseen would leave the fire without an end. Whatever messages share is made once.
     """
 
-    def __init__(self, app: Celery, database: UUID | None) -> None:
+    def __init__(self, app: Celery, database: UUID | None, *, largest: int | None = None) -> None:
         self._app = app
-        self._database = {DATABASE_HEADER: str(database)} if database is not None else {}
+        self._largest = largest
+        self.name_database(database)
         self._router = Router(app)
         self._longest_repr, self._levels = app.amqp.argsrepr_maxsize, app.conf.task_repr_maxlevels
         self._templates = _Bounded(MOST_TEMPLATES)
@@ -99,13 +97,22 @@ class MessageMaker:
         # a router that is a function may look at the arguments, so it is asked for every fire
         self._by_name = all(isinstance(route, MapRoute) for route in app.amqp.routes)
 
+    def name_database(self, database: UUID | None) -> None:
+        """Have messages say from now on that their fires are recorded in *database*."""
+        self._database = {DATABASE_HEADER: str(database)} if database is not None else {}
+
     def message(self, fire: Outgoing) -> Message:
-        """Return *fire*'s message. Raises CannotSend, QueueMissing."""
-        frozen = fire.message
+        """Return *fire*'s message. Raises CannotSend, QueueMissing; nothing else, whatever is recorded."""
         try:
-            name, args, kwargs = frozen["task"], frozen["args"] or (), frozen["kwargs"] or {}
-        except KeyError as error:
-            raise CannotSend(f"the recorded message has no {error}") from error
+            return self._made(fire)
+        except (CannotSend, QueueMissing):
+            raise
+        except Exception as error:  # a row that somebody wrote by hand can hold anything
+            raise CannotSend(f"it cannot be made into a message: {type(error).__name__}: {error}") from error
+
+    def _made(self, fire: Outgoing) -> Message:
+        frozen = fire.message
+        name, args, kwargs = called(frozen)
         template = self._template(name, frozen, args, kwargs)
         celery_id = str(fire.celery_id)
         headers = {
@@ -126,7 +133,8 @@ class MessageMaker:
         return {EVENT_HEADER: str(fire.event_id), DISPATCH_HEADER: fire.dispatch_no, **self._database}
 
     def encoded(self, message: Message) -> Encoded:
-        """Return the body as bytes, from memory if it was made before. Raises CannotSend.
+        """Return the body as bytes, from memory if it was made before. Raises CannotSend, also for
+        one that is larger than messages may be.
 
         A compressed body says so in *message*'s headers.
         """
@@ -138,6 +146,7 @@ class MessageMaker:
         encoded: Encoded | None = self._bodies.entries.get(key) if key else None
         if encoded is None:
             encoded = _encode(message.payload, route)
+            check_size(encoded.body, self._largest)
             if key and len(encoded.body) <= LARGEST_CACHED_BODY:
                 self._bodies.put(key, encoded)
         if encoded.compression:
@@ -157,6 +166,7 @@ class MessageMaker:
         return template
 
     def _make_template(self, name: str, options: dict[str, Any], args: Any, kwargs: Any) -> _Template:
+        check_options(options)
         task = self._app.tasks.get(name)
         limits = {
             limit: options.pop(limit, getattr(task, limit, None))
@@ -183,11 +193,14 @@ class MessageMaker:
 def _encode(payload: tuple[Any, Any, Any], route: Route) -> Encoded:
     try:
         content_type, encoding, body = serialization.dumps(payload, serializer=route.serializer)
-    except (serialization.EncodeError, TypeError, ValueError, KeyError, RecursionError) as error:
+    except Exception as error:  # serialisers are anybody's, and so is what they raise
         raise CannotSend(f"cannot be serialised as {route.serializer}: {error}") from error
     if not route.compression:
         return Encoded(body, content_type, encoding)
-    squeezed, compression = compress(body, route.compression)
+    try:
+        squeezed, compression = compress(body, route.compression)
+    except Exception as error:
+        raise CannotSend(f"cannot be compressed as {route.compression}: {error}") from error
     return Encoded(squeezed, content_type, encoding, compression)
 
 

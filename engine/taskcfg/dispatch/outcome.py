@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import traceback
+from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 from billiard import current_process
 from billiard.common import terminate_handler_fired
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded, WorkerShutdown, WorkerTerminate
 
 from taskcfg.spec.fires import ExecutionState, Outcome
+from taskcfg.spec.limits import SEARCHED, foreshortened, storable, storable_result
 
 FRAMEWORK = ("celery", "billiard", "taskcfg.celery", "taskcfg.dispatch", "taskcfg.types.declare")
 """Packages whose frames say nothing to someone who reads why a task failed."""
@@ -68,11 +71,11 @@ def is_told_to_end(error: BaseException) -> bool:
 
 
 def describe(error: object) -> str:
-    """Return `Type: message`, or only the type where there is no message."""
+    """Return `Type: message`, or only the type where there is no message; what is very long, cut."""
     if not isinstance(error, BaseException):
-        return str(error)
+        return foreshortened(str(error))
     try:
-        message = str(error)
+        message = foreshortened(str(error))
     except BaseException as broken:  # noqa: BLE001 an exception's own `str` may raise anything
         message = f"<its message raises {type(broken).__name__}>"
     name = type(error).__name__
@@ -80,8 +83,53 @@ def describe(error: object) -> str:
 
 
 def formatted(error: BaseException) -> str:
-    """Return *error*'s traceback from the first frame of the task's own code on."""
-    return "".join(traceback.format_exception(type(error), error, _own_frames(error.__traceback__)))
+    """Return *error*'s traceback from the first frame of the task's own code on; what is very long, cut."""
+    frames = _own_frames(error.__traceback__)
+    if is_large(error):
+        # The usual way would copy each message, and those of its causes too, several times.
+        text = "Traceback (most recent call last):\n" + "".join(traceback.format_tb(frames)) + describe(error)
+    else:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+    return foreshortened(text, keep_end=True)
+
+
+def is_large(error: BaseException) -> bool:
+    """Say whether what *error*, its causes and its notes have to say is too long to be copied about."""
+    seen: dict[int, BaseException] = {}
+    todo: list[Any] = [error]
+    room = SEARCHED
+    while todo:
+        one = todo.pop()
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen[id(one)] = one
+            room -= _length(one)
+            todo += (one.__cause__, one.__context__)
+            if isinstance(one, BaseExceptionGroup):
+                todo += one.exceptions
+    return room < 0
+
+
+def _length(error: BaseException) -> int:
+    said = 0
+    for part in (error, *error.args, *getattr(error, "__notes__", ())):
+        try:
+            said += len(part) if isinstance(part, str | bytes) else len(str(part)) if part is error else 0
+        except BaseException:  # noqa: BLE001 as in `describe`
+            said += 1
+    return said
+
+
+def kept(outcome: Outcome) -> Outcome:
+    """Return *outcome* as it is recorded: no longer than the limits, which leave Celery's own copy alone.
+
+    A result's own `repr` is asked here, once, while the attempt's time limits still count.
+    """
+    return replace(
+        outcome,
+        result=storable_result(outcome.result),
+        error=storable(outcome.error),
+        traceback=storable(outcome.traceback, keep_end=True),
+    )
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:

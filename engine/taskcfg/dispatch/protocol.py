@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from taskcfg.spec.fires import Dispatched, Outcome, Outgoing, Receipt, Refused, Started
+from taskcfg.spec.fires import Dispatched, ExecutionState, Outcome, Outgoing, Receipt, Refused, Started
 
 
 class Dispatcher(Protocol):
@@ -56,11 +56,12 @@ class Records(Protocol):
         """Insert the running execution; refuse a second one, an older dispatch, and a fire that
         is expired, cancelled, finished or whose task is retired. Never takes over."""
 
-    def finish(self, execution_id: UUID, outcome: Outcome) -> None:
+    def finish(self, execution_id: UUID, outcome: Outcome) -> ExecutionState | None:
         """Close the execution and, in the same transaction, its event: `done`, or `pending` under
-        the next dispatch where attempts (or, for `lost`, redispatches) are left."""
+        the next dispatch where attempts (or, for `lost`, redispatches) are left. Returns the state
+        that stands there, another one where somebody had closed it before; None where it is gone."""
 
-    def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> None:
+    def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> ExecutionState | None:
         """The same, for the parent process, which knows a killed child only by its message.
         Does nothing when the attempt is not running any more."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from kombu.exceptions import OperationalError
 
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.dispatch.confirmed import ConfirmedWire
+from taskcfg.dispatch.fitting import CannotSend
 from taskcfg.dispatch.immediate import ImmediateWire
-from taskcfg.dispatch.message import CannotSend, Message, MessageMaker
+from taskcfg.dispatch.message import Message, MessageMaker
 from taskcfg.dispatch.route import QueueMissing
 from taskcfg.dispatch.wire import Parcel, Wire
 from taskcfg.spec.fires import Confirmed, Outgoing, Receipt, Unconfirmed, Unroutable, Unsendable
@@ -27,20 +28,23 @@ class CeleryDispatcher:
     `send` returns when the broker has answered for every fire, or *confirm_timeout* seconds after
     the last was published; connecting may take another *connect_timeout*. With a broker that knows
     no publisher confirms (Redis, the embedded one), the command's own answer is the confirm.
-    *database* names the database the fires are recorded in, for the headers. For one thread.
+    *database* names the database the fires are recorded in, for the headers, as soon as it is known.
+    A body of more than *largest* bytes is not sent. For one thread.
     """
 
     def __init__(
         self,
         app: Celery,
         *,
-        database: UUID | None = None,
+        database: UUID | Callable[[], UUID | None] | None = None,
         confirm_timeout: float = 10.0,
         connect_timeout: float = CONNECT_TIMEOUT,
+        largest: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._app = app
-        self._maker = MessageMaker(app, database)
+        self._identity = database if callable(database) else lambda: database
+        self._maker = MessageMaker(app, None, largest=largest)
         self._confirm_timeout = confirm_timeout
         self._connect_timeout = connect_timeout
         self._clock = clock or SystemClock()
@@ -51,6 +55,7 @@ class CeleryDispatcher:
         wire = self._open_wire()
         if isinstance(wire, Unconfirmed):
             return [wire] * len(fires)
+        self._maker.name_database(self._identity())
         receipts: dict[int, Receipt] = {}
         parcels: list[Parcel] = []
         known = wire.publish(self._packed(fires, parcels, receipts))

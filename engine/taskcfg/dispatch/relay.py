@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -70,7 +71,7 @@ class Relay:
         self._poll_interval = poll_interval
         self._lock = threading.Lock()
         self._fires: dict[UUID, Outgoing] = {}
-        self._claimed: frozenset[UUID] = frozenset()
+        self._claimed: OrderedDict[UUID, None] = OrderedDict()
         self._unrecorded: list[tuple[Outgoing, Receipt]] = []
         self._claim_at = self._clock.monotonic()
         self._outage = _Outage(self._clock)
@@ -79,7 +80,7 @@ class Relay:
         """Take *fires*, recorded and owned by this node, for the next steps. From any thread.
 
         What there is no room for is dropped from memory, and claimed from the outbox later. What
-        the last claim brought before it was offered is known already, under a newer epoch.
+        a claim brought before it was offered, after a slow pass, is known already under a newer epoch.
         """
         with self._lock:
             for place, fire in enumerate(fires):
@@ -115,6 +116,10 @@ class Relay:
         self._note(receipts)
         self._record()
         return self._result(receipts)
+
+    def broker_away_for(self) -> float | None:
+        """Return for how many seconds the broker is away, None while it is there. From any thread."""
+        return self._outage.lasted()
 
     def close(self) -> None:
         """Record what is not recorded yet, and end the connection to the broker.
@@ -152,13 +157,16 @@ class Relay:
         claimed = self._outbox.claim(self._batch, held=held)
         failpoint("relay.after_claim")
         with self._lock:
-            self._claimed = frozenset(fire.event_id for fire in claimed)
+            self._claimed.update((fire.event_id, None) for fire in claimed)
+            while len(self._claimed) > self._capacity:
+                self._claimed.popitem(last=False)
             self._fires.update((fire.event_id, fire) for fire in claimed)
             if len(claimed) >= self._batch:
                 self._claim_at = self._clock.monotonic()
 
     def _record(self) -> None:
         if self._unrecorded:
+            failpoint("relay.before_record")
             self._outbox.record(self._unrecorded)
             self._unrecorded = []
             failpoint("relay.after_record")
@@ -221,6 +229,10 @@ class _Outage:
             logger.warning("broker.recovered after=%.1fs", self._clock.monotonic() - self._began)
             self._began = None
             self._backoff = FIRST_BACKOFF
+
+    def lasted(self) -> float | None:
+        began = self._began
+        return None if began is None else self._clock.monotonic() - began
 
     def remaining(self) -> float:
         """Return the seconds before the next try; 0 when it may be made."""

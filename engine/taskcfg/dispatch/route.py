@@ -22,7 +22,7 @@ _NOT_PROPERTIES = (
 
 
 class QueueMissing(Exception):
-    """The app's routing names a queue that its `task_queues` do not have."""
+    """The app's routing names a queue that its `task_queues` do not have, or leads nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class Router:
             routed = dict(self._app.amqp.router.route(merged, name, args, kwargs, task))
         except QueueNotFound as error:
             raise QueueMissing(str(error)) from error
+        except Exception as error:  # a router of the user's own can raise anything
+            raise QueueMissing(f"the app's routing failed: {type(error).__name__}: {error}") from error
         queue = routed.pop("queue", None)
         if queue is None and not routed.get("exchange"):
             queue = self._app.amqp.default_queue

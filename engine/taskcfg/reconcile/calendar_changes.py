@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import date
 
 from taskcfg.errors import count
-from taskcfg.spec.calendar import WEEKDAYS, Calendar
+from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.schedule import Qualified, Schedule, Union, parts_of
+from taskcfg.spec.times.days import WEEKDAYS
 
 SHOWN = 3
 """So many of the dates at most are named."""

@@ -1,4 +1,4 @@
-"""A plan as the lines people read and as the JSON document programs read."""
+"""A plan as the lines people read."""
 
 from __future__ import annotations
 
@@ -11,18 +11,28 @@ from typing import Any, assert_never
 from taskcfg.errors import count
 from taskcfg.problems import Position
 from taskcfg.reconcile.calendar_changes import calendar_changes
-from taskcfg.reconcile.plan import Change, Create, Delete, FieldChange, Plan, Update, flattened
+from taskcfg.reconcile.fire_lines import fire_lines
+from taskcfg.reconcile.outlook import NO_FIRES, FiresChange
+from taskcfg.reconcile.plan import (
+    Change,
+    Create,
+    Delete,
+    FieldChange,
+    Plan,
+    Rename,
+    Update,
+    by_name,
+    flattened,
+)
 from taskcfg.reconcile.schedule_values import calendar_names, says_the_same, schedule_written, wants_zone
 from taskcfg.spec.duration import duration_text
-from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.schedule import Qualified
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.times.zones import zone_named
 
-FORMAT_VERSION = "1.0"
 FILE_COLUMN = 58
-LEGEND = {"+": "create", "~": "update", "-": "delete"}
+LEGEND = {"+": "create", "~": "update", ">": "rename", "-": "delete"}
 DURATIONS = frozenset(
     (
         "schedule.every",
@@ -39,10 +49,12 @@ DURATIONS = frozenset(
 _CALENDARS = ("schedule.skip_on", "schedule.only_on")
 
 
-def plan_lines(plan: Plan, now: datetime | None = None) -> list[str]:
+def plan_lines(
+    plan: Plan, now: datetime | None = None, fires: Mapping[str, FiresChange] = NO_FIRES
+) -> list[str]:
     """Return the plan as lines without its last one: legend, then each change by name.
 
-    A day within a week of *now* is named by its weekday alone.
+    A day within a week of *now* is named by its weekday alone. *fires* says what becomes of each task's.
     """
     if not plan.has_changes:
         return []
@@ -50,10 +62,21 @@ def plan_lines(plan: Plan, now: datetime | None = None) -> list[str]:
     legend = ", ".join(f"{sign} {word}" for sign, word in LEGEND.items() if sign in used)
     lines = [f"Symbols: {legend}", ""]
     for change in by_name(plan):
-        lines += change_lines(change, plan.source, now)
-        if change.name in plan.paused and not isinstance(change, Delete):
-            lines.append(_pause_line(plan.paused[change.name], change.spec.timezone, now))
+        lines += all_lines(change, plan, now, fires)
     return [*lines, ""]
+
+
+def all_lines(
+    change: Change, plan: Plan, now: datetime | None = None, fires: Mapping[str, FiresChange] = NO_FIRES
+) -> list[str]:
+    """Return one change of *plan* as lines, with what becomes of the task's fires and its pause."""
+    lines = change_lines(change, plan.source, now)
+    if change.name in fires and now is not None:
+        found = fire_lines(fires[change.name], _zone_shown(change), now)
+        lines += [f"      {line}" for line in found]
+    if change.name in plan.paused and not isinstance(change, Delete):
+        lines.append(_pause_line(plan.paused[change.name], change.spec.timezone, now))
+    return lines
 
 
 def plan_total(plan: Plan) -> str:
@@ -77,17 +100,14 @@ def applied_total(plan: Plan) -> str:
     )
 
 
-def by_name(plan: Plan) -> list[Change]:
-    """Return the changes in the order they are shown; they are carried out in the plan's own."""
-    return sorted(plan.changes, key=lambda change: change.name)
-
-
 def symbol(change: Change) -> str:
     match change:
         case Create():
             return "+"
         case Update():
             return "~"
+        case Rename():
+            return ">"
         case Delete():
             return "-"
         case _:
@@ -102,16 +122,13 @@ def change_lines(change: Change, source: str, now: datetime | None = None) -> li
             if restores is not None:
                 lines.append("      restored: the retired task's history goes on; fires only from now")
             return lines + _field_lines(_declared(spec), spec, _created_line)
-        case Update(live, spec, fields):
-            lines = [_title("~", f"{spec.name} will be updated", spec.position)]
-            if not fields:
-                lines.append("      its row cannot be read and is written anew")
-            shown = [field for field in fields if not says_the_same(field.before, field.after)]
-            lines += _field_lines(shown, spec, _updated_line)
-            lines += _calendar_lines(live.spec, spec, now)
-            if live.changed_by_hand:
-                lines.append("      ! changed by hand in the database since it was last applied")
-            return lines
+        case Update():
+            return _update_lines(change, source, now)
+        case Rename(live, spec):
+            return [
+                f"  > {spec.name} will be renamed (was {live.name}); history and pauses kept",
+                *_edit_lines(change, now),
+            ]
         case Delete(live):
             return [
                 f"  - {live.name} will be deleted (not in source `{source}`)",
@@ -119,6 +136,27 @@ def change_lines(change: Change, source: str, now: datetime | None = None) -> li
             ]
         case _:
             assert_never(change)
+
+
+def _update_lines(change: Update, source: str, now: datetime | None) -> list[str]:
+    live, spec = change.live, change.spec
+    lines = [_title("~", f"{spec.name} will be updated", spec.position)]
+    if live.source is not None:
+        lines.append(f"      adopted: it belongs to source `{live.source}`, and will to `{source}`")
+    elif not change.fields:
+        lines.append("      its row cannot be read and is written anew")
+    lines += _edit_lines(change, now)
+    if live.changed_by_hand:
+        lines.append("      ! changed by hand in the database since it was last applied")
+    return lines
+
+
+def _edit_lines(change: Update | Rename, now: datetime | None) -> list[str]:
+    shown = [field for field in change.fields if not says_the_same(field.before, field.after)]
+    return [
+        *_field_lines(shown, change.spec, _updated_line),
+        *_calendar_lines(change.live.spec, change.spec, now),
+    ]
 
 
 def _calendar_lines(before: TaskSpec | None, after: TaskSpec, now: datetime | None) -> list[str]:
@@ -130,96 +168,10 @@ def _calendar_lines(before: TaskSpec | None, after: TaskSpec, now: datetime | No
     return [f"      {path}  {text}" for path, text in changes]
 
 
-def plan_document(
-    plan: Plan,
-    desired: Mapping[str, TaskSpec],
-    *,
-    timestamp: datetime,
-    base_revision: int | None,
-    repo: str | None = None,
-    commit: str | None = None,
-    dirty: bool | None = None,
-) -> dict[str, Any]:
-    """Return *plan* under Terraform's keys where the meaning is the same.
-
-    *desired* is what it was made from; *repo*, *commit* and *dirty* say which files those were.
-    Tasks that stay as they are are listed too, as `no-op`.
-    """
-    changes = [change_document(change) for change in plan.changes]
-    changes += [unchanged_document(desired[name]) for name in plan.unchanged]
-    rows = {
-        change.live.name: change.live.version for change in by_name(plan) if not isinstance(change, Create)
-    }
-    total = plan.summary
-    return {
-        "format_version": FORMAT_VERSION,
-        "timestamp": rfc3339(timestamp),
-        "environment": None,
-        "source": {"name": plan.source, "repo": repo, "commit": commit, "dirty": dirty},
-        "base": {"revision": base_revision, "rows": rows},
-        "resource_changes": sorted(changes, key=lambda change: str(change["address"])),
-        "resource_drift": [],
-        "paused": [pause_document(name, pause) for name, pause in plan.paused.items()],
-        "summary": {
-            "add": total.add,
-            "change": total.change,
-            "delete": total.delete,
-            "rename": total.rename,
-            "unchanged": total.unchanged,
-        },
-        "has_changes": plan.has_changes,
-        "errored": False,
-    }
-
-
-def pause_document(name: str, pause: Pause) -> dict[str, Any]:
-    """Return one element of `paused`."""
-    until = None if pause.until is None else rfc3339(pause.until)
-    return {"task": name, "by": pause.by, "reason": pause.reason, "until": until}
-
-
-def change_document(change: Change) -> dict[str, Any]:
-    """Return one element of `resource_changes`."""
-    match change:
-        case Create(spec, restores):
-            reason = None if restores is None else "restored"
-            return _resource(spec, "create", None, spec.document(), reason)
-        case Update(live, spec, _):
-            before = live.spec.document() if live.spec else None
-            reason = "changed_by_hand" if live.changed_by_hand else None
-            return _resource(spec, "update", before, spec.document(), reason)
-        case Delete(live):
-            before = live.spec.document() if live.spec else None
-            gone = TaskSpec(live.name, live.spec.type if live.spec else "")
-            return {**_resource(gone, "delete", before, None, "not_in_source"), "type": gone.type or None}
-        case _:
-            assert_never(change)
-
-
-def unchanged_document(spec: TaskSpec) -> dict[str, Any]:
-    document = spec.document()
-    return _resource(spec, "no-op", document, document, None)
-
-
-def _resource(
-    spec: TaskSpec,
-    action: str,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-    reason: str | None,
-) -> dict[str, Any]:
-    position = spec.position
-    return {
-        "address": spec.name,
-        "previous_address": None,
-        "type": spec.type,
-        "change": {"actions": [action], "before": before, "after": after},
-        "action_reason": reason,
-        "range": None
-        if position is None
-        else {"filename": position.file, "line": position.line, "column": position.column},
-        "fires": None,
-    }
+def _zone_shown(change: Change) -> str:
+    """Return the zone to show a change's times in: that of the spec which is to be, or was."""
+    spec = change.live.spec if isinstance(change, Delete) else change.spec
+    return "UTC" if spec is None else _zone_of(spec)
 
 
 def _title(sign: str, text: str, position: Position | None) -> str:

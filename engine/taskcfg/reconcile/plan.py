@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from taskcfg.reconcile.state import LiveTask
+from taskcfg.reconcile.state import LiveTask, Place
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.task import TaskSpec, canonical_json
 
@@ -34,7 +34,10 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A live task whose spec differs. `fields` is empty only when the row could not be read."""
+    """A live task whose spec differs, or that another source has had (`live.source`).
+
+    Without that, `fields` is empty only when the row could not be read.
+    """
 
     live: LiveTask
     spec: TaskSpec
@@ -43,6 +46,27 @@ class Update:
     @property
     def name(self) -> str:
         return self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """A live task that gets another name, and keeps its id, its history and its pause.
+
+    `fields` are those in which it differs besides. `hands_on` says that its old name goes to another task.
+    """
+
+    live: LiveTask
+    spec: TaskSpec
+    fields: tuple[FieldChange, ...]
+    hands_on: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def previous(self) -> str:
+        return self.live.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +80,7 @@ class Delete:
         return self.live.name
 
 
-Change = Create | Update | Delete
+Change = Create | Update | Rename | Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +97,8 @@ class Plan:
     """The changes in the order they are carried out, and what they leave alone.
 
     `live` is how many tasks the source had; `declared` how many the files declare. `paused` are
-    the pauses over its tasks, by name, which no change ends.
+    the pauses over its tasks, by name, which no change ends. `moved` says, where the files come from another
+    place than before, from which and which.
     """
 
     source: str
@@ -82,6 +107,7 @@ class Plan:
     live: int
     declared: int
     paused: Mapping[str, Pause] = field(default_factory=dict)
+    moved: tuple[Place, Place] | None = None
 
     @property
     def has_changes(self) -> bool:
@@ -90,7 +116,8 @@ class Plan:
     @property
     def summary(self) -> Summary:
         kinds = [type(change) for change in self.changes]
-        return Summary(kinds.count(Create), kinds.count(Update), kinds.count(Delete), 0, len(self.unchanged))
+        add, change, delete, rename = map(kinds.count, (Create, Update, Delete, Rename))
+        return Summary(add, change, delete, rename, len(self.unchanged))
 
     @property
     def fingerprint(self) -> tuple[tuple[Any, ...], ...]:
@@ -98,9 +125,23 @@ class Plan:
         return tuple(_fingerprint(change) for change in self.changes)
 
 
+def by_name(plan: Plan) -> list[Change]:
+    """Return the changes in the order they are shown; they are carried out in the plan's own."""
+    return sorted(plan.changes, key=lambda change: change.name)
+
+
 def differing(desired: Mapping[str, TaskSpec], live: Mapping[str, LiveTask]) -> list[int]:
     """Return the ids of the live rows a plan will change, whose specs it needs to see."""
-    return [row.id for name, row in live.items() if name not in desired or desired[name].digest != row.digest]
+    renamed = set(renames(desired, live).values())
+    return [
+        row.id
+        for name, row in live.items()
+        if name in renamed or name not in desired or not _stays(desired[name], row)
+    ]
+
+
+def _stays(spec: TaskSpec, live: LiveTask) -> bool:
+    return spec.digest == live.digest and live.source is None
 
 
 def build_plan(
@@ -111,26 +152,66 @@ def build_plan(
 ) -> Plan:
     """Return the shortest list of changes that turns *live* into *desired*.
 
-    Deletes come first, so that a renamed task never runs twice. Within one kind, changes are
-    ordered by name. *retired* names the rows that a create revives.
+    Deletes come first, then renames, so that every name is free before it is given. Within one kind,
+    changes are ordered by name. *retired* names the rows that a create revives.
     """
     retired = retired or {}
-    deletes = [Delete(live[name]) for name in sorted(live.keys() - desired.keys())]
-    creates = [Create(desired[name], retired.get(name)) for name in sorted(desired.keys() - live.keys())]
+    previous = renames(desired, live)
+    moving = set(previous.values())
+    deletes = [Delete(live[name]) for name in sorted(live.keys() - desired.keys() - moving)]
+    renamed = [_rename(live[previous[name]], desired[name], previous) for name in sorted(previous)]
+    new = sorted(desired.keys() - live.keys() - previous.keys())
+    creates = [Create(desired[name], retired.get(name)) for name in new]
     updates, unchanged = [], []
-    for name in sorted(desired.keys() & live.keys()):
-        if desired[name].digest == live[name].digest:
+    for name in sorted((desired.keys() & live.keys()) - previous.keys()):
+        if _stays(desired[name], live[name]):
             unchanged.append(name)
         else:
             updates.append(Update(live[name], desired[name], field_changes(live[name].spec, desired[name])))
-    return Plan(source, (*deletes, *creates, *updates), tuple(unchanged), len(live), len(desired))
+    own = sum(row.source is None for row in live.values())
+    return Plan(source, (*deletes, *renamed, *creates, *updates), tuple(unchanged), own, len(desired))
+
+
+def _rename(live: LiveTask, spec: TaskSpec, given: Collection[str]) -> Rename:
+    return Rename(live, spec, field_changes(live.spec, spec), live.name in given)
+
+
+def renames(desired: Mapping[str, TaskSpec], live: Mapping[str, LiveTask]) -> dict[str, str]:
+    """Return the tasks that get another name, each with the one it has.
+
+    A rename that was done is not done again, also where its old name has become another task's: the row
+    remembers it. A name that another live task keeps is not given, and of two that claim one name the first
+    gets it.
+    """
+    claims = {
+        spec.renamed_from: name
+        for name, spec in sorted(desired.items(), reverse=True)
+        if spec.renamed_from is not None
+        and (old := live.get(spec.renamed_from)) is not None
+        and old.source is None
+        and not (name in live and live[name].renamed_from == spec.renamed_from)
+    }
+    wanted = {name: old for old, name in claims.items()}
+    while kept := {new for new, old in wanted.items() if _is_kept(new, old, wanted, desired, live)}:
+        wanted = {new: old for new, old in wanted.items() if new not in kept}
+    return wanted
+
+
+def _is_kept(
+    new: str, old: str, wanted: Mapping[str, str], desired: Collection[str], live: Collection[str]
+) -> bool:
+    """Say whether the new name stays another task's, or the old one with the task that has it."""
+    return (new in live and new not in wanted.values()) or (old in desired and old not in wanted)
 
 
 def field_changes(before: TaskSpec | None, after: TaskSpec) -> tuple[FieldChange, ...]:
     """Return the fields in which the two specs differ, in the order of the task file's fields."""
-    if before is None:
-        return ()
-    return tuple(_differences("", before.document(), after.document()))
+    return () if before is None else document_changes(before.document(), after.document())
+
+
+def document_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    """Return the same of two canonical documents."""
+    return tuple(_differences("", before, after))
 
 
 def _differences(prefix: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:
@@ -159,7 +240,9 @@ def _fingerprint(change: Change) -> tuple[Any, ...]:
         case Create(spec, restores):
             return ("create", spec.name, spec.digest, restores)
         case Update(live, spec, _):
-            return ("update", spec.name, spec.digest, live.id, live.digest)
+            return ("update", spec.name, spec.digest, live.id, live.digest, live.source)
+        case Rename(live, spec):
+            return ("rename", spec.name, spec.digest, live.id, live.digest, live.name)
         case Delete(live):
             return ("delete", live.name, live.id, live.digest)
 

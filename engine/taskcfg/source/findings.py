@@ -49,8 +49,12 @@ class Findings:
         if self.references.used:
             message = self.references.hidden(message, place)
             hint = _from_environment(place) or (hint and self.references.hidden(hint, place))
-        problem = Problem(position, message, hint, task, field, also, severity)
-        self._problems.setdefault((position, message, also), problem)
+        self.take(Problem(position, message, hint, task, field, also, severity))
+
+    def take(self, problem: Problem) -> bool:
+        """Add *problem*, and say whether it was new."""
+        key = problem.position, problem.message, problem.also
+        return self._problems.setdefault(key, problem) is problem
 
     def position(self, node: Node) -> Position:
         """Return where *node* begins, which may be in another file than this one."""

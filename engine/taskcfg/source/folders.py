@@ -10,7 +10,6 @@ from pathlib import Path
 from taskcfg.errors import UnreadableSource
 from taskcfg.problems import Position, Problem
 from taskcfg.source.yaml_reader import LARGEST
-from taskcfg.spec.shown import LATER
 
 SUFFIXES = (".yaml", ".yml")
 DEFAULTS = tuple(f"_defaults{suffix}" for suffix in SUFFIXES)
@@ -20,7 +19,11 @@ NOT_TASKS = (".", "_", "~", "#")
 CALENDARS = "calendars"
 """The folder of calendars, beside the tasks folder or inside it: it holds no tasks."""
 
-_LATER_FOLDERS = ("environments",)
+ENVIRONMENTS = "environments"
+"""The folder of what environments say otherwise: it stands where that of calendars does."""
+
+BESIDE = (CALENDARS, ENVIRONMENTS)
+"""The folders that belong to a tasks folder though they may lie beside it."""
 
 
 def content_of(file: Path) -> bytes:
@@ -42,9 +45,32 @@ def shown_path(path: Path, root: Path) -> str:
 
 def calendar_folders(tasks: Path) -> tuple[Path, ...]:
     """Return where the calendars of the tasks folder *tasks* are: beside it and inside it."""
+    return _beside_and_inside(tasks, CALENDARS)
+
+
+def environment_folders(tasks: Path) -> tuple[Path, ...]:
+    """Return where the environments of the tasks folder *tasks* are: beside it and inside it."""
+    return _beside_and_inside(tasks, ENVIRONMENTS)
+
+
+def _beside_and_inside(tasks: Path, name: str) -> tuple[Path, ...]:
     folder = Path(os.path.abspath(tasks))
-    places = (folder.parent / CALENDARS, folder / CALENDARS)
-    return tuple(place for place in places if place != folder)
+    return tuple(place for place in (folder.parent / name, folder / name) if place != folder)
+
+
+def files_beside(folder: Path) -> list[Path]:
+    """Return the YAML files in *folder*, which holds calendars or environments, by name; none where it is
+    missing. Raises OSError when it cannot be read."""
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        folder / entry.name
+        for entry in entries
+        if entry.name.endswith(SUFFIXES) and not entry.name.startswith(NOT_TASKS) and not entry.is_dir()
+    ]
 
 
 class Search:
@@ -85,13 +111,12 @@ class Search:
                 yield from self._files_below(path)
             elif entry.name.endswith(SUFFIXES):
                 yield path
+            elif entry.is_symlink() and not os.path.exists(path):
+                # What it led to may have been a folder of tasks, on a disk that is not mounted now.
+                self._add(path, "it is a link that leads nowhere", "mend it, or remove it")
 
     def _files_below(self, folder: Path) -> Iterator[Path]:
-        if folder.parent == self._top and folder.name == CALENDARS:
-            return
-        if folder.parent == self._top and folder.name in _LATER_FOLDERS:
-            message = f"`{folder.name}/` is {LATER}"
-            self._add(folder, message, "move it away; it comes with a later version")
+        if folder.parent == self._top and folder.name in (CALENDARS, ENVIRONMENTS):
             return
         try:
             yield from self._files_in(folder)

@@ -23,6 +23,7 @@ _MERGED = ("params", "retry", "schedule", "labels")
 class Origin(StrEnum):
     """Who says what a field's value is. The last two are said by nobody in the files."""
 
+    ENVIRONMENT = "environment"
     TASK = "task"
     FILE = "file_defaults"
     FOLDER = "folder_defaults"
@@ -36,7 +37,7 @@ class Layer:
 
     `own` are the layer's own entries, `entries` those with what it inherits: mappings merge,
     scalars and lists replace. `scalars` and `labels` are read already; `failed` says that
-    something in it or below is wrong.
+    something in it or below is wrong. `digest` is that of the files of defaults it comes from.
     """
 
     origin: Origin
@@ -47,6 +48,7 @@ class Layer:
     labels: Mapping[str, str]
     failed: bool
     clears_retry: bool
+    digest: bytes = b""
     _retries: dict[Retry, Retry] = field(default_factory=dict)
 
     def said(self, name: str) -> Iterator[Node]:

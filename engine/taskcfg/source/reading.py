@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from taskcfg.problems import Position, Problem, Severity
-from taskcfg.source.findings import Findings, TaskFindings, did_you_mean
+from taskcfg.source.findings import Findings, TaskFindings
 from taskcfg.source.layers import NOTHING, Layer, Origin, lay, merged
 from taskcfg.source.misfits import report_misfits, report_wide_jitter
 from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
+from taskcfg.source.overlays import Overlaid, Overlay
 from taskcfg.source.parameters import read_params
 from taskcfg.source.references import References
 from taskcfg.source.schedules.advising import warn_of_timeout
 from taskcfg.source.schedules.qualifiers import Calendars
 from taskcfg.source.schedules.reading import read_schedule
+from taskcfg.source.task_fields import read_renamed_from
+from taskcfg.source.top_level import OWN, TOP_LEVEL, check_top
 from taskcfg.source.yaml_reader import read_yaml
 from taskcfg.spec.fields import POLICY_FIELDS, InvalidValue, task_name
 from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import Schedule
 from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import TaskSpec
+from taskcfg.spec.times.closeness import midnight
 from taskcfg.spec.times.zones import zone_named
 from taskcfg.types.registry import LATER as LATER_TYPES
 from taskcfg.types.registry import Registry, TaskType
-
-TOP_LEVEL = ("tasks", "defaults")
-OWN = "x-"
-"""How the top-level keys begin that are the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Reading:
 
     *now* only serves warnings. `calendars` are those that schedules may name; None is one whose file has
     problems, which are reported elsewhere. `traced` names the task whose layer is wanted, if one is.
+    `overlay` is merged over the tasks; each of `checked` only to find what is wrong then. `policies` are
+    those met so far: most tasks share theirs with others.
     """
 
     registry: Registry
@@ -46,6 +48,15 @@ class Reading:
     references: References = field(default_factory=lambda: References({}))
     traced: str | None = None
     calendars: Calendars = field(default_factory=dict)
+    overlay: Overlay | None = None
+    checked: tuple[Overlay, ...] = ()
+    policies: dict[Policy, Policy] = field(default_factory=dict)
+
+    @property
+    def today(self) -> datetime:
+        """The beginning of the day (UTC): what is likely not meant is looked for from there, so that a
+        file that is read twice on one day says the same."""
+        return midnight(self.now)
 
     def findings(self, file: str) -> Findings:
         return Findings(file, self.references)
@@ -55,13 +66,15 @@ class Reading:
 class Declared:
     """A task's name and where it stands; `spec` is None when there are problems with it.
 
-    `layer` is what it says and inherits, for the task that is traced.
+    `layer` is what it says and inherits, for the task that is traced; `renamed_at` where it says which name
+    it had.
     """
 
     name: str
     position: Position
     spec: TaskSpec | None
     layer: Layer | None = None
+    renamed_at: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,11 @@ class FileReading:
 
     tasks: tuple[Declared, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def specs(self) -> Iterator[TaskSpec]:
+        """The specs of the tasks that have one."""
+        return (task.spec for task in self.tasks if task.spec is not None)
 
 
 def read_file(content: bytes, file: str, reading: Reading, below: Layer = NOTHING) -> FileReading:
@@ -114,6 +132,10 @@ def read_defaults(
 
 def lay_defaults(own: Entries, below: Layer, origin: Origin, findings: TaskFindings) -> Layer:
     """Return the layer of defaults, checked as far as can be without a task's type."""
+    if "renamed_from" in own:
+        findings.add(
+            "renamed_from", own["renamed_from"][0], "has no place in defaults", "write it in the task"
+        )
     layer = lay(own, below, origin, findings)
     layer.retry_over(Policy().retry, findings)
     return replace(layer, failed=layer.failed or findings.failed)
@@ -141,7 +163,7 @@ class _DocumentReader:
             self._findings.add(root, "expected a mapping with `tasks`", hint="begin the file with `tasks:`")
             return
         top = entries_of(root, self._findings)
-        self._check_top(top)
+        check_top(top, self._findings)
         if "defaults" in top and not is_null(top["defaults"][1]):
             self._read_defaults(*top["defaults"])
         tasks = top.get("tasks")
@@ -153,19 +175,6 @@ class _DocumentReader:
         if self._idle_defaults is not None:
             hint = "each document has its own: write them beside the `tasks` that they are for"
             _warn(self._findings, self._idle_defaults, "these defaults are for no task", hint)
-
-    def _check_top(self, top: Mapping[str, tuple[ScalarNode, Node]]) -> None:
-        for name, (key, value) in top.items():
-            if name in TOP_LEVEL or name.startswith(OWN):
-                continue
-            hint = did_you_mean(name, TOP_LEVEL)
-            if isinstance(value, MappingNode) and {"type", "schedule"} & set(
-                entries_of(value, self._findings)
-            ):
-                hint = "tasks stand under `tasks:`"
-            if name.lower().startswith(OWN):
-                hint = f"write `{name.lower()}`: keys of your own begin with a small `x-`"
-            self._findings.add(key, f"{name}: unknown field", hint=hint)
 
     def _read_defaults(self, key: Node, node: Node) -> None:
         if not isinstance(node, MappingNode):
@@ -204,40 +213,70 @@ class _DocumentReader:
         spec, layer = None, None
         if own or not findings.failed:
             spec, layer = self._read_spec(own, findings)
-        position = self._findings.position(key)
+            self._check_environments(own, findings)
+        position = spec.position if spec and spec.position else self._findings.position(key)
         traced = layer if findings.task == self._reading.traced else None
-        return Declared(findings.task or "", position, spec, traced)
+        renamed_at = self._findings.position(own["renamed_from"][1]) if "renamed_from" in own else None
+        return Declared(findings.task or "", position, spec, traced, renamed_at)
+
+    def _check_environments(self, own: Entries, found: TaskFindings) -> None:
+        """Report what would be wrong with the task in each environment that is only checked."""
+        for overlay in self._reading.checked:
+            if found.task not in overlay.tasks:
+                continue
+            findings = self._reading.findings(self._findings.file)
+            reading = replace(self._reading, overlay=overlay, checked=())
+            document = _DocumentReader(findings, reading, self._below)
+            document._read_spec(own, TaskFindings(findings, found.task, found.name))
+            overlay.report(findings.problems, self._findings)
 
     def _read_spec(self, own: Entries, findings: TaskFindings) -> tuple[TaskSpec | None, Layer]:
-        entries = merged(own, self._below, findings)
+        below, origin, said = self._below, Origin.TASK, own
+        overlay = self._reading.overlay
+        overlaid = None if overlay is None else overlay.tasks.get(findings.task or "")
+        if overlaid is not None:
+            below = self._below_environment(own, overlaid, findings)
+            own, origin, said = overlaid.own, Origin.ENVIRONMENT, {**own, **overlaid.own}
+        entries = merged(own, below, findings)
         task_type = self._read_type(entries, findings)
-        layer = lay(own, self._below, Origin.TASK, findings, entries, task_type)
+        layer = lay(own, below, origin, findings, entries, task_type)
         scalars = dict(layer.scalars)
         schedule = self._read_schedule(entries, scalars.get("timezone", "UTC"), findings)
         base = task_type.policy if task_type else Policy()
         retry = layer.retry_over(base.retry, findings)
+        renamed_from = read_renamed_from(said, findings)
         params = None
         if task_type:
-            place = own["params"][0] if "params" in own else findings.name
+            place = said["params"][0] if "params" in said else findings.name
             node = entries["params"][1] if "params" in entries else None
             params = read_params(task_type, place, node, findings)
         if task_type is None or schedule is None or params is None or findings.failed or layer.failed:
             return None, layer
         rules = {name: scalars.pop(name) for name in POLICY_FIELDS if name in scalars}
+        policy = replace(base, retry=retry, **rules)
         spec = TaskSpec(
             name=findings.task or "",
             type=task_type.name,
             schedule=schedule,
             params=params,
-            policy=replace(base, retry=retry, **rules),
+            policy=self._reading.policies.setdefault(policy, policy),
             labels=dict(sorted(layer.labels.items())),
             position=self._findings.position(findings.name),
+            renamed_from=renamed_from,
             **{"queue": task_type.queue, "priority": task_type.priority, **scalars},
         )
-        report_wide_jitter(spec, self._reading.now, entries, findings)
+        report_wide_jitter(spec, self._reading.today, entries, findings)
         report_misfits(self._reading.registry.misfits(spec), entries, findings)
-        warn_of_timeout(spec, self._reading.now, entries, findings)
+        warn_of_timeout(spec, self._reading.today, entries, findings)
         return None if findings.failed else spec, layer
+
+    def _below_environment(self, own: Entries, overlaid: Overlaid, findings: TaskFindings) -> Layer:
+        """Return the task as its own file says it, below what the environment says of it."""
+        layer = lay(own, self._below, Origin.TASK, findings)
+        if not overlaid.defaults:
+            return layer
+        about = TaskFindings(self._findings, None, overlaid.key)
+        return lay_defaults(overlaid.defaults, layer, Origin.ENVIRONMENT, about)
 
     def _read_type(self, entries: Entries, findings: TaskFindings) -> TaskType | None:
         entry = entries.get("type")

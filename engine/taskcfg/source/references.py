@@ -84,11 +84,13 @@ class _Parts:
 class References:
     """Resolves the references of what is read at once, with the variables of *environment*.
 
-    `used` are the variables asked for and their values, None where there was none.
+    `used` are the variables asked for and their values, None where there was none; `asked` their names,
+    each as often as it was asked for.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.used: dict[str, str | None] = {}
+        self.asked: list[str] = []
         self.found_secrets = False
         self._environment = environment
         self._put_in = 0
@@ -152,6 +154,7 @@ class References:
             parts.report(node, message, hint, findings)
             return
         name, default = wanted.groups()
+        self.asked.append(name)
         if name not in self.used:
             self.used[name] = self._environment.get(name)
         value = self.used[name]

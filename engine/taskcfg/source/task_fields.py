@@ -22,15 +22,17 @@ from taskcfg.spec.fields import (
     checked_retry,
     label_key,
     label_value,
+    line,
     retry_field,
+    task_name,
 )
 from taskcfg.spec.policy import Policy, Retry
 from taskcfg.spec.shown import LATER, shown
 from taskcfg.spec.task import DEFAULT_PRIORITY
 from taskcfg.types.registry import TaskType
 
-OWN_FIELDS = ("type", "schedule", "params", "retry", "labels")
-"""The fields that are more than one value."""
+OWN_FIELDS = ("type", "schedule", "params", "retry", "labels", "renamed_from")
+"""The fields that are more than one value, or that no task inherits."""
 
 FIELDS = (*OWN_FIELDS, *SCALAR_FIELDS)
 
@@ -65,6 +67,21 @@ def read_scalars(entries: Entries, task_type: TaskType | None, findings: TaskFin
                 hint = zone_hint(value) if name == "timezone" else None
                 findings.add(name, node, str(error), hint or error.hint)
     return values
+
+
+def read_renamed_from(entries: Entries, findings: TaskFindings) -> str | None:
+    """Return the name that the task had, None where it says nothing."""
+    if "renamed_from" not in entries or is_null(entries["renamed_from"][1]):
+        return None
+    node = entries["renamed_from"][1]
+    try:
+        name = task_name(line(field_value(node, findings.findings, as_text=True)))
+    except InvalidValue as error:
+        findings.add("renamed_from", node, str(error), error.hint)
+        return None
+    if name == findings.task:
+        findings.add("renamed_from", node, "this is the task's own name", "write the name it had before")
+    return name
 
 
 def read_retry(base: Retry, entries: Entries, findings: TaskFindings) -> Retry:

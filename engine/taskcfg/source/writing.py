@@ -12,6 +12,7 @@ import yaml
 from taskcfg.source.formatting.arranging import place_of
 from taskcfg.source.nodes import reads_as_text
 from taskcfg.source.references import escaped
+from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.policy import Policy
 from taskcfg.spec.secrets import with_secrets
@@ -52,6 +53,12 @@ def file_text(declarations: Mapping[str, Mapping[str, Any]]) -> str:
         return "tasks: {}\n"
     blocks = [_block({"tasks": {name: dict(declarations[name])}}) for name in sorted(declarations)]
     return "tasks:\n" + "\n".join(block.removeprefix("tasks:\n") for block in blocks)
+
+
+def calendar_text(calendar: Calendar) -> str:
+    """Return the text of the file of a calendar with these days."""
+    document = calendar.document()
+    return _block({name: days for name, days in document.items() if days} or {"dates": []})
 
 
 def escaped_values(value: Any) -> Any:

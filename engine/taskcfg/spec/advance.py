@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from taskcfg.spec.due import Decision, Rules, decide, decide_to_edit
 from taskcfg.spec.fire_time import Coming
@@ -14,6 +15,9 @@ from taskcfg.spec.policy import CatchUp
 from taskcfg.spec.times.timetable import Timetable, timetable
 from taskcfg.spec.times.zones import UnknownZone, zone_named
 
+_CANNOT = (ValueError, KeyError, TypeError, ArithmeticError)
+"""What a schedule or a message raises that cannot be worked out."""
+
 
 def advance(task: DueTask, now: datetime) -> Advance:
     """Decide about *task* as of *now*, the database's time.
@@ -22,6 +26,39 @@ def advance(task: DueTask, now: datetime) -> Advance:
     `error`, so that one bad row does not hold up the others of its batch.
     """
     return _advance(task, lambda rules, start: decide(rules, next_nominal_at=start, now=now))
+
+
+def advance_all(tasks: Iterable[DueTask], now: datetime) -> list[Advance]:
+    """Decide about each of *tasks*, as `advance`; what tasks with one schedule share is worked out once."""
+    known: dict[Hashable, Advance] = {}
+    advances = []
+    for task in tasks:
+        policy = task.spec.policy
+        if policy.jitter:
+            advances.append(advance(task, now))  # its fire time depends on its name
+            continue
+        # Schedules and policies that are written alike are one object where a batch was read.
+        kind = (id(task.spec.schedule), task.spec.timezone, id(policy), *_STANDING(task))
+        shared = known.get(kind)
+        each = advance(task, now) if shared is None else _alike(task, shared)
+        if each.error is None:
+            known[kind] = each
+        advances.append(each)
+    return advances
+
+
+_OWN = ("id", "spec", "version")
+_STANDING = attrgetter(*(field.name for field in fields(DueTask) if field.name not in _OWN))
+"""Whatever of a claimed row decides about it, beside its schedule and its policy."""
+
+
+def _alike(task: DueTask, other: Advance) -> Advance:
+    """Return what *other* means for *task*, whose message alone is its own."""
+    try:
+        message_of(task.spec)
+    except _CANNOT as error:
+        return Advance(task, None, error=error_text(error))
+    return Advance(task, other.decision, resume_at=other.resume_at)
 
 
 def advance_to_edit(task: DueTask, now: datetime) -> Advance:
@@ -68,7 +105,7 @@ def _advance(task: DueTask, decision: Callable[[Rules, datetime], Decision | Non
         if decided is not None or start is None:
             return Advance(task, decided)
         return Advance(task, None, resume_at=Coming(start, rules.fire_at(start)))
-    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+    except _CANNOT as error:
         return Advance(task, None, error=error_text(error))
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from taskcfg.spec.schedule import Cron, CronFields, Part, Qualified, rule_of
+from taskcfg.spec.schedule import Cron, CronFields, Part, rule_of, zone_of
 from taskcfg.spec.times.clock_changes import WITHIN, ClockChange, clock_changes
 from taskcfg.spec.times.closeness import hours_of_changes, midnight
 from taskcfg.spec.times.cron import NAMED_FIELDS, NICKNAMES, TEXT_FIELDS, CronRule
 from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.cron_terms import Field
-from taskcfg.spec.times.days import ALL_DAYS, ALL_WEEKDAYS, Days
+from taskcfg.spec.times.days import ALL_DAYS, ALL_WEEKDAYS, WEEKDAYS, Days
 from taskcfg.spec.times.timetable import timetable
 from taskcfg.spec.times.zones import until_zones_change, zone_named
 from taskcfg.spec.uneven_steps import uneven_steps
@@ -44,7 +44,7 @@ def advice_on(part: Part, zone: str, now: datetime, *, dst_written: bool) -> tup
     found = _about_fields(rule_of(part), start.year + 1) if _may_be_odd(rule) else ()
     if rule.follows_real_time:
         return (*found, _NO_EFFECT) if dst_written else found
-    own = part.timezone or zone if isinstance(part, Qualified) else zone
+    own = zone_of(part, zone)
     if dst_written or not rule.times.hours & hours_of_changes(own, start):
         return found
     return (*found, *_about_clocks(part, own, start))
@@ -103,10 +103,8 @@ def _either_day(part: Part, days: Days, year: int) -> Iterator[Advice]:
 def _as_fields(days: Days, texts: dict[Field, str]) -> CronFields:
     """Return the rule as named fields, both of whose day fields must match."""
     by_number = {field.word: text for field, text in texts.items()}
-    named = [name for number, name in enumerate(_WEEKDAYS) if days.weekdays >> number & 1]
-    named += [
-        f"{_WEEKDAYS[day]}#{number}" if number > 0 else f"{_WEEKDAYS[day]}L" for day, number in days.nth
-    ]
+    named = [name for number, name in enumerate(WEEKDAYS) if days.weekdays >> number & 1]
+    named += [f"{WEEKDAYS[day]}#{number}" if number > 0 else f"{WEEKDAYS[day]}L" for day, number in days.nth]
     fields = []
     for name, field in NAMED_FIELDS.items():
         text = ",".join(named) if name == "day_of_week" else by_number.get(field.word)
@@ -117,9 +115,6 @@ def _as_fields(days: Days, texts: dict[Field, str]) -> CronFields:
 
 def _yaml(text: str) -> str:
     return text if text.replace("-", "").replace("#", "").isalnum() else f'"{text}"'
-
-
-_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 def _fires_in(part: Part, year: int) -> int:

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from taskcfg.spec.times.days import every_weekday
-
-WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-"""Short names of the weekdays; their places are their numbers, Sunday being 0."""
+from taskcfg.spec.times.days import WEEKDAYS, every_weekday
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from taskcfg.spec.cron_words import joined
-from taskcfg.spec.schedule import Part, Qualified, Schedule, parts_of, qualified
+from taskcfg.spec.schedule import Part, Qualified, Schedule, parts_of, qualified, zone_of
 from taskcfg.spec.times.clock_changes import ClockChange, clock_changes
 from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.nominal import NominalTime
 from taskcfg.spec.times.timetable import Timetable, timetable
 from taskcfg.spec.times.zones import zone_named
-from taskcfg.spec.words import part_text, zone_of
+from taskcfg.spec.words import part_text
 
 MOST_NAMED = 3
 _NONE = timedelta(0)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import assert_never
 
 from taskcfg.spec.fire_time import fire_time
-from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
+from taskcfg.spec.overlap import Goes, Live, Skipped, Waits, admit_in_turn
+from taskcfg.spec.policy import CatchUp, Policy
 from taskcfg.spec.times.timetable import Timetable
 
 MISSED_AFTER = timedelta(seconds=30)
@@ -25,11 +27,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class DueFire:
-    """One nominal time to record: to be sent, or `skipped` for the reason given."""
+    """One nominal time to record: to be sent, or `skipped` for the reason given, or to be sent when its
+    turn comes, with what it `waits` for."""
 
     nominal_at: datetime
     fire_at: datetime
     skipped: str | None = None
+    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a decision goes by: the task's name and policy, its nominal times, and how many of its
-    fires are recorded and not finished."""
+    """What a decision goes by: the task's name and policy, its nominal times, and which of its fires
+    are live."""
 
     task: str
     policy: Policy
     table: Timetable
-    live: int
+    live: Live
 
     def fire_at(self, nominal_at: datetime) -> datetime:
         return fire_time(self.task, self.policy.jitter, nominal_at)
@@ -87,16 +91,19 @@ class Rules:
         )
 
     def _fires(self, nominals: Iterable[datetime]) -> Iterator[DueFire]:
-        """Yield the fires at *nominals*, those that the overlap policy does not let go as skipped."""
-        overlap, live = self.policy.overlap, self.live
-        _check_supported(overlap)
-        for nominal in nominals:
-            if overlap.mode is OverlapMode.SKIP and live:
-                reason = "overlap: an earlier fire is still live"
-                yield DueFire(nominal, self.fire_at(nominal), skipped=reason)
-            else:
-                live += 1
-                yield DueFire(nominal, self.fire_at(nominal))
+        """Yield the fires at *nominals*, with what the overlap policy makes of each."""
+        times = list(nominals)
+        admissions = admit_in_turn(self.policy.overlap, self.live, len(times))
+        for nominal, admission in zip(times, admissions, strict=True):
+            match admission:
+                case Goes():
+                    yield DueFire(nominal, self.fire_at(nominal))
+                case Waits(reason):
+                    yield DueFire(nominal, self.fire_at(nominal), waits=reason)
+                case Skipped(reason):
+                    yield DueFire(nominal, self.fire_at(nominal), skipped=reason)
+                case _:
+                    assert_never(admission)
 
 
 def decide(rules: Rules, *, next_nominal_at: datetime, now: datetime) -> Decision | None:
@@ -186,8 +193,3 @@ def _goes_on(rules: Rules, last: datetime, until: datetime) -> bool:
 
 def _nominals(rules: Rules, start: datetime, end: datetime, limit: int) -> list[datetime]:
     return [found.at for found in rules.table.between(start, end, limit)]
-
-
-def _check_supported(overlap: Overlap) -> None:
-    if overlap.mode not in (OverlapMode.SKIP, OverlapMode.ALLOW) or overlap.limit is not None:
-        raise ValueError(f"overlap `{overlap.document()}` is not supported by this version")

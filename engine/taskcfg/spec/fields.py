@@ -14,11 +14,12 @@ from typing import Any
 
 from taskcfg.spec.duration import EXPECTED, duration_text, parse_duration
 from taskcfg.spec.policy import Backoff, CatchUp, Delivery, Overlap, OverlapMode, Retry
-from taskcfg.spec.shown import LATER, shown
+from taskcfg.spec.shown import shown
 from taskcfg.spec.task import LONGEST_NAME
 from taskcfg.spec.times.zones import zone_named
 
 MOST_ATTEMPTS = 1000
+MOST_ALLOWED = 1000
 LONGEST_QUEUE = 255
 """In bytes: what AMQP can carry."""
 
@@ -151,12 +152,10 @@ def lasting(value: Any) -> timedelta:
     return found
 
 
-def choice(value: Any, allowed: Collection[str], later: Collection[str] = ()) -> str:
+def choice(value: Any, allowed: Collection[str]) -> str:
     if isinstance(value, str) and value in allowed:
         return value
     words = " or ".join(f"`{word}`" for word in allowed)
-    if isinstance(value, str) and value in later:
-        raise InvalidValue(f"`{value}` is {LATER}", f"use {words}; `{value}` comes with a later version")
     raise InvalidValue(f"expected {words}, found {shown(value)}")
 
 
@@ -178,11 +177,16 @@ def queue(value: Any) -> str:
 
 
 def overlap(value: Any) -> Overlap:
-    if isinstance(value, Mapping) and list(value) == ["allow"]:
-        raise InvalidValue(
-            f"a limit for `allow` is {LATER}", "use `allow` or `skip`; it comes with a later version"
-        )
-    return Overlap(OverlapMode(choice(value, ("skip", "allow"), later=("wait", "replace"))))
+    """Return what `overlap` says: one of its words, or `{allow: 3}`."""
+    if not isinstance(value, Mapping):
+        return Overlap(OverlapMode(choice(value, tuple(OverlapMode))))
+    if list(value) != ["allow"]:
+        words = ", ".join(f"`{key}`" for key in value) or "nothing"
+        raise InvalidValue(f"expected only `allow` in the mapping, found {words}", "write `{allow: 3}`")
+    try:
+        return Overlap(OverlapMode.ALLOW, whole_number(value["allow"], 1, MOST_ALLOWED))
+    except InvalidValue as error:
+        raise InvalidValue(f"`allow`: {error}", "write `allow` alone where there is no limit") from None
 
 
 _RETRY: Mapping[str, Callable[[Any], Any]] = {
@@ -224,6 +228,7 @@ SCALAR_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "expires": lasting,
     "delivery": lambda value: Delivery(choice(value, tuple(Delivery))),
     "jitter": duration,
+    "protect": boolean,
 }
 """Fields read on their own; `type`, `schedule`, `params`, `retry` and `labels` have readers of their own."""
 
@@ -235,7 +240,7 @@ POLICY_FIELDS = (
 )  # fmt: skip
 """Those of them that make up a task's `Policy`."""
 
-LATER_FIELDS = ("protect", "renamed_from", "expect_success_within")
+LATER_FIELDS = ("expect_success_within",)
 
 
 def task_name(value: str) -> str:

@@ -38,7 +38,9 @@ def same_times(one: TaskSpec, other: TaskSpec) -> bool:
 
 
 def _times(spec: TaskSpec) -> tuple[object, ...]:
-    return spec.name, spec.enabled, spec.schedule, spec.timezone, spec.policy.jitter
+    # The name has to do with the times only where it spreads them.
+    name = spec.name if spec.policy.jitter else None
+    return name, spec.enabled, spec.schedule, spec.timezone, spec.policy.jitter
 
 
 def coming_after(spec: TaskSpec, instant: datetime) -> Coming | None:

@@ -157,6 +157,11 @@ def rule_of(part: Part) -> Rule:
     return part.rule if isinstance(part, Qualified) else part
 
 
+def zone_of(part: Part, zone: str) -> str:
+    """Return the zone whose clock *part* reads; *zone* is the task's."""
+    return (part.timezone if isinstance(part, Qualified) else None) or zone
+
+
 def calendars_of(schedule: Schedule) -> tuple[Calendar, ...]:
     """Return the calendars that *schedule* names, each once."""
     qualifieds = [part for part in parts_of(schedule) if isinstance(part, Qualified)]

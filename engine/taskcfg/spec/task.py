@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from taskcfg.problems import Position
+from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.policy import Policy, policy_from_document
 from taskcfg.spec.schedule import Manual, Schedule, schedule_document
 from taskcfg.spec.schedule_reading import schedule_from_document
@@ -35,7 +36,8 @@ class TaskSpec:
     """One task. `params` is JSON, already validated by the task's type and canonical.
 
     `queue` None leaves the routing to the Celery app; `priority` runs from 0 (lowest) to 9.
-    `position` is where it was declared and takes no part in equality.
+    `position` is where it was declared, `renamed_from` the name it had; both take no part in equality, and
+    none in the document.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TaskSpec:
     priority: int = DEFAULT_PRIORITY
     protect: bool = False
     position: Position | None = field(default=None, compare=False)
+    renamed_from: str | None = field(default=None, compare=False)
 
     def document(self) -> dict[str, Any]:
         """Return the canonical JSON of all but the name, under the names of the task file's fields."""
@@ -88,15 +91,22 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def task_from_document(name: str, document: Mapping[str, Any]) -> TaskSpec:
-    """Return the spec that `TaskSpec.document` wrote.
+def task_from_document(
+    name: str,
+    document: Mapping[str, Any],
+    *,
+    calendar: Callable[[str, str], Calendar] | None = None,
+    position: Position | None = None,
+) -> TaskSpec:
+    """Return the spec that `TaskSpec.document` wrote; *calendar* finds one by name and digest.
 
     Raises ValueError, KeyError or TypeError when somebody else wrote it.
     """
     rest = {key: document[key] for key in document if key not in (*POLICY_FIELDS, "schedule")}
     return TaskSpec(
         name=name,
-        schedule=schedule_from_document(document["schedule"]),
+        schedule=schedule_from_document(document["schedule"], calendar),
         policy=policy_from_document(document),
+        position=position,
         **rest,
     )

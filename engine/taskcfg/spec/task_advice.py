@@ -11,7 +11,7 @@ from taskcfg.problems import Position
 from taskcfg.spec.advice import Advice
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.policy import OverlapMode
-from taskcfg.spec.schedule import Qualified, parts_of
+from taskcfg.spec.schedule import parts_of, zone_of
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.times.closeness import no_closer_than
 from taskcfg.spec.times.cron_rules import cron_rule
@@ -95,6 +95,6 @@ def _starts(spec: TaskSpec) -> list[tuple[str, int, int]]:
         rule = cron_rule(part)
         if rule is None or rule.times.minutes.bit_count() != 1:
             return []
-        zone = part.timezone or spec.timezone if isinstance(part, Qualified) else spec.timezone
+        zone = zone_of(part, spec.timezone)
         found.append((zone, rule.times.minutes.bit_length() - 1, rule.times.hours))
     return found

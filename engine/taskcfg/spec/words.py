@@ -27,6 +27,7 @@ from taskcfg.spec.schedule import (
     parts_of,
     rule_of,
     schedule_text,
+    zone_of,
 )
 from taskcfg.spec.times.cron_rules import cron_rule
 from taskcfg.spec.times.zones import zone_named
@@ -84,11 +85,6 @@ def part_text(part: Part, zone: str) -> str:
     if part.skip_on:
         text += f" except on {joined([each.name for each in part.skip_on], 'or')}"
     return text
-
-
-def zone_of(part: Part, zone: str) -> str:
-    """Return the zone whose clock *part* reads; *zone* is the task's."""
-    return part.timezone or zone if isinstance(part, Qualified) else zone
 
 
 def _part_words(part: Part, task_zone: str) -> str:
@@ -184,9 +180,11 @@ def policy_words(policy: Policy) -> dict[str, str]:
     overlap = {
         OverlapMode.SKIP: "a fire is skipped while an earlier one is live",
         OverlapMode.ALLOW: "fires run side by side",
-        OverlapMode.WAIT: "a fire waits for the earlier one, one at most",
-        OverlapMode.REPLACE: "a fire cancels the earlier one",
+        OverlapMode.WAIT: "a fire waits until the earlier one has ended; while one waits, others are skipped",
+        OverlapMode.REPLACE: "a fire cancels the earlier one, and goes when that has ended",
     }[policy.overlap.mode]
+    if policy.overlap.limit is not None:
+        overlap += f", at most {policy.overlap.limit}; what comes then is skipped"
     missed = {
         CatchUp.NONE: "a missed fire is not made up for",
         CatchUp.LATEST: "of missed fires the latest is made up for",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +39,14 @@ def with_calendars(connection: Connection, rows: Iterable[Row[Any]]) -> Sequence
     if unknown:
         _known.update(_stored(connection, unknown))
     return found
+
+
+def read_calendars(connection: Connection, documents: Iterable[Mapping[str, Any]]) -> None:
+    """Read the calendars that the tasks' *documents* name, so that `known_calendar` has them."""
+    texts = (json.dumps(document.get("schedule")) for document in documents)
+    unknown = {digest for text in texts for digest in _DIGESTS.findall(text)} - _known.keys()
+    if unknown:
+        _known.update(_stored(connection, unknown))
 
 
 def _stored(connection: Connection, digests: Collection[str]) -> dict[str, Calendar]:

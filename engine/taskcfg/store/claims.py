@@ -23,13 +23,14 @@ from sqlalchemy import (
 )
 
 from taskcfg.spec.due import MISSED_AFTER
-from taskcfg.spec.fires import LIVE_STATES, DueTask
-from taskcfg.spec.policy import Overlap, OverlapMode
+from taskcfg.spec.fires import DueTask
+from taskcfg.spec.overlap import Live
 from taskcfg.store.bulk import among
 from taskcfg.store.calendars import with_calendars
-from taskcfg.store.columns import Instant, db_now, is_one_of
+from taskcfg.store.columns import Instant, db_now
+from taskcfg.store.live_fires import counts, live_fires
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
-from taskcfg.store.tables import schedule_event, task_config, task_pause
+from taskcfg.store.tables import task_config, task_pause
 
 _c = task_config.c
 _HEALING_SHARE = 10
@@ -181,24 +182,11 @@ def _due_task(row: Row[Any], now: datetime) -> DueTask:
         next_nominal_at=row.next_nominal_at or now,
         promised=row.next_nominal_at is not None and row.version == row.applied_version,
         last_nominal_at=row.last_nominal_at,
-        live=0,
+        live=Live(),
     )
 
 
 def _with_live(connection: Connection, due: Sequence[DueTask]) -> list[DueTask]:
     """Count the live fires of the tasks whose overlap asks for it."""
-    counted = [task.id for task in due if _counts(task.spec.policy.overlap)]
-    if not counted:
-        return list(due)
-    event = schedule_event.c
-    found = connection.execute(
-        select(event.task_config_id, func.count())
-        .where(is_one_of(event.state, *LIVE_STATES), among(connection, event.task_config_id, counted))
-        .group_by(event.task_config_id)
-    )
-    live: dict[int, int] = {row[0]: row[1] for row in found}
+    live = live_fires(connection, [task.id for task in due if counts(task.spec.policy.overlap)])
     return [replace(task, live=live[task.id]) if task.id in live else task for task in due]
-
-
-def _counts(overlap: Overlap) -> bool:
-    return overlap.mode is not OverlapMode.ALLOW or overlap.limit is not None

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Float, Row, Select, Text, bindparam, cast, select, update
+from sqlalchemy import Connection, Float, Row, Select, Text, bindparam, case, cast, select, update
 
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.ending import Attempted, Ending, ending_of
-from taskcfg.spec.fires import EventKind, EventState, ExecutionState, Outcome, celery_id
-from taskcfg.spec.policy import Policy
+from taskcfg.spec.fires import LIVE_STATES, EventKind, EventState, ExecutionState, Outcome, celery_id
+from taskcfg.spec.policy import OverlapMode, Policy
 from taskcfg.store.columns import db_now, db_shift, is_one_of
+from taskcfg.store.hints import notify
 from taskcfg.store.spec_columns import UNREADABLE, policy_of
 from taskcfg.store.tables import schedule_event, task_config, task_execution
 from taskcfg.store.text import storable, storable_result
@@ -50,7 +52,8 @@ _THIS: Select[Any] = (
 _CLOSE = (
     update(task_execution)
     .where(_x.id == bindparam("this_execution"), is_one_of(_x.state, ExecutionState.RUNNING))
-    .values(finished_at=db_now())
+    # A clock that was set back meanwhile gives no attempt that ended before it began.
+    .values(finished_at=case((_x.started_at > db_now(), _x.started_at), else_=db_now()))
 )
 _THIS_EVENT = update(schedule_event).where(_e.id == bindparam("this_event"))
 _END = _THIS_EVENT.values(done_at=db_now())
@@ -65,16 +68,19 @@ _DISPATCH_AGAIN = _THIS_EVENT.values(
 )
 
 
-def close_execution(connection: Connection, database_id: UUID, execution_id: UUID, outcome: Outcome) -> bool:
+def close_execution(
+    connection: Connection, database_id: UUID, execution_id: UUID, outcome: Outcome
+) -> ExecutionState | None:
     """Close a running execution, and its fire with it, as *outcome* and the task's policy say.
 
-    The fire is `done`, or `pending` under the next dispatch. False: the attempt is not running
-    any more, and nothing was changed.
+    The fire is `done`, or `pending` under the next dispatch. Returns the execution's state; None: the
+    attempt is not running any more, and nothing was changed.
     """
     row = connection.execute(_THIS, {"this_execution": execution_id}).one_or_none()
     if row is None:
-        return False
-    ending = ending_of(outcome.state, _attempted(row))
+        return None
+    attempted = _attempted(row)
+    ending = ending_of(outcome.state, attempted)
     cancelled = ending.execution is ExecutionState.CANCELLED and row.cancel_requested_at is not None
     values = {
         "this_execution": execution_id,
@@ -84,12 +90,17 @@ def close_execution(connection: Connection, database_id: UUID, execution_id: UUI
         "traceback": storable(outcome.traceback, keep_end=True),
     }
     if not connection.execute(_CLOSE, values).rowcount:
-        return False
+        return None
+    failpoint("closing.after_execution")
     if row.event_state in _OPEN and row.event_dispatch_no == row.dispatch_no:
         _settle(connection, database_id, row, ending)
-    return True
+        if ending.event not in LIVE_STATES and attempted.policy.overlap.mode in _MAKING_WAIT:
+            notify(connection)
+    failpoint("closing.before_commit")
+    return ending.execution
 
 
+_MAKING_WAIT = (OverlapMode.WAIT, OverlapMode.REPLACE)
 _OPEN = (EventState.PENDING.value, EventState.PUBLISHED.value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,6 +46,31 @@ Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postg
 
 FrozenDocument = JSON(none_as_null=True)
 """JSON that is only stored and read back, as text."""
+
+
+class FrozenObject(TypeDecorator[dict[str, Any]]):
+    """A JSON object that is only stored and read back, as text; what is no JSON object reads as `{}`.
+
+    SQLite keeps any text: one row that somebody wrote by hand must not make the others unreadable.
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(none_as_null=True)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        plain = super().result_processor(dialect, coltype) or (lambda value: value)
+
+        def process(value: Any) -> Any:
+            try:
+                read = plain(value)
+            except (ValueError, RecursionError):
+                return {}
+            return read if read is None or isinstance(read, dict) else {}
+
+        return process
 
 
 class db_now(FunctionElement[datetime]):

@@ -6,7 +6,7 @@ Every fault of the database itself comes out of these transactions as DatabaseUn
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from taskcfg.spec.task import canonical_json
 from taskcfg.store import postgres, sqlite
 from taskcfg.store.columns import db_now
 from taskcfg.store.forks import after_fork, in_use, keep_from_forks, open_connections
+from taskcfg.store.lock_holder import APPLY_LOCK, held_by, lock_holder
 from taskcfg.store.postgres import Limits
 from taskcfg.store.unavailable import timed_out, translated
 
@@ -30,11 +31,9 @@ __all__ = [
     "database_time",
     "open_database",
     "reading",
+    "single_statement",
     "writing",
 ]
-
-APPLY_LOCK = 7_450_219_001
-"""The key of PostgreSQL's advisory lock that an apply holds."""
 
 
 def open_database(url: str, *, role: str) -> Engine:
@@ -92,6 +91,16 @@ def writing(database: Engine, limits: Limits | None = None) -> Iterator[Connecti
         yield connection
 
 
+@contextmanager
+def single_statement(database: Engine) -> Iterator[Connection]:
+    """A connection whose every statement is a transaction of its own: one round trip, not three.
+
+    On PostgreSQL. Raises DatabaseUnavailable, SchemaMismatch.
+    """
+    with _transaction(database, "BEGIN") as connection, postgres.committing_each(connection):
+        yield connection
+
+
 def database_time(connection: Connection) -> datetime:
     """Return the time by the database's clock, which alone decides what is due.
 
@@ -109,10 +118,11 @@ _NOW = "taskcfg_now"
 
 
 @contextmanager
-def applying(database: Engine, timeout_seconds: float) -> Iterator[Connection]:
+def applying(database: Engine, timeout_seconds: float, by: str = "somebody") -> Iterator[Connection]:
     """A writing transaction under the apply lock, which no two applies hold at once.
 
-    Raises LockTimeout when another holds it for longer than *timeout_seconds*, and what `writing` raises.
+    *by* is who applies, for whoever waits meanwhile. Raises LockTimeout, which names the holder, when
+    another holds it for longer than *timeout_seconds*, and what `writing` raises.
     """
     lock = _applying_sqlite if database.dialect.name == "sqlite" else _applying_postgres
     with ExitStack() as stack:
@@ -121,11 +131,16 @@ def applying(database: Engine, timeout_seconds: float) -> Iterator[Connection]:
         except DatabaseUnavailable as error:
             if not timed_out(error.__cause__):
                 raise
-            raise LockTimeout(
-                f"another apply still holds the lock after {timeout_seconds:g} s",
-                hint="wait for it and try again, or wait longer with `--lock-timeout`",
-            ) from error
+            raise LockTimeout(timeout_seconds, _holder(database)) from error
+        stack.enter_context(held_by(connection, by))
         yield connection
+
+
+def _holder(database: Engine) -> str | None:
+    with suppress(SQLAlchemyError):
+        holder = lock_holder(database)
+        return None if holder is None else str(holder)
+    return None
 
 
 def _applying_sqlite(database: Engine, timeout_seconds: float) -> AbstractContextManager[Connection]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, exists, 
 
 from taskcfg.clock import Clock, SystemClock
 from taskcfg.errors import DatabaseUnavailable
+from taskcfg.failpoints import wanted_in
 from taskcfg.spec.ending import AFTER_LOSS
 from taskcfg.spec.fires import (
     Dispatched,
@@ -20,9 +21,11 @@ from taskcfg.spec.fires import (
     Refused,
     Started,
 )
+from taskcfg.store.at_once import start_at_once, succeed_at_once
 from taskcfg.store.closing import close_execution
 from taskcfg.store.columns import db_now, in_seconds, is_one_of
-from taskcfg.store.database import writing
+from taskcfg.store.database import single_statement, writing
+from taskcfg.store.given_up import note_late_end
 from taskcfg.store.ids import new_id
 from taskcfg.store.settings_table import database_uuid
 from taskcfg.store.starting import recorded_start, start_execution
@@ -47,6 +50,7 @@ class ExecutionRecords:
         self._database = database
         self._clock = clock or SystemClock()
         self._database_id: UUID | None = None
+        self._at_once = database.dialect.name == "postgresql"
 
     def start(self, dispatched: Dispatched) -> Started | Refused:
         """Insert the running execution, and say that the body may run, once.
@@ -60,6 +64,11 @@ class ExecutionRecords:
         def step() -> Started | Refused:
             nonlocal tried
             again, tried = tried, True
+            if self._at_once and not again and not wanted_in("starting"):
+                with single_statement(self._database) as connection:
+                    started = start_at_once(connection, dispatched, execution_id)
+                if started is not None:
+                    return started
             with writing(self._database) as connection:
                 # The answer to a commit can get lost: then the row is there, under our own id.
                 recorded = recorded_start(connection, execution_id) if again else None
@@ -67,32 +76,42 @@ class ExecutionRecords:
 
         return self._patiently(step)
 
-    def finish(self, execution_id: UUID, outcome: Outcome) -> None:
+    def finish(self, execution_id: UUID, outcome: Outcome) -> ExecutionState | None:
         """Close the execution and, in the same transaction, its fire: `done`, or `pending` under
-        the next dispatch where attempts (or, for `lost`, redispatches) are left."""
+        the next dispatch where attempts (or, for `lost`, redispatches) are left.
 
-        def step() -> None:
+        Returns the state that stands there: another one where somebody had closed it before, and None
+        where it is gone.
+        """
+
+        def step() -> ExecutionState | None:
+            if self._at_once and outcome.state is ExecutionState.SUCCEEDED and not wanted_in("closing"):
+                with single_statement(self._database) as connection:
+                    if succeed_at_once(connection, execution_id, outcome):
+                        return ExecutionState.SUCCEEDED
             with writing(self._database) as connection:
-                close_execution(connection, self._identity(connection), execution_id, outcome)
+                closed = close_execution(connection, self._identity(connection), execution_id, outcome)
+                return closed or note_late_end(connection, execution_id, outcome)
 
-        self._patiently(step)
+        return self._patiently(step)
 
-    def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> None:
+    def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> ExecutionState | None:
         """The same, for the parent process, which knows a killed child only by its message.
 
         Does nothing when the attempt is not running any more. A message that was taken from its
         queue, but died before its attempt was recorded, is published again.
         """
 
-        def step() -> None:
+        def step() -> ExecutionState | None:
             with writing(self._database) as connection:
                 execution_id = connection.scalar(select(_x.id).where(_same_attempt(dispatched)))
                 if execution_id is not None:
-                    close_execution(connection, self._identity(connection), execution_id, outcome)
-                elif outcome.state in _TAKEN_AWAY:
+                    return close_execution(connection, self._identity(connection), execution_id, outcome)
+                if outcome.state in _TAKEN_AWAY:
                     _put_back(connection, dispatched)
+                return None
 
-        self._patiently(step)
+        return self._patiently(step)
 
     def explain(self, dispatched: Dispatched, reason: str) -> None:
         """Write down why a worker dropped the message: the fire stays published, until somebody

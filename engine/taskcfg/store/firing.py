@@ -19,6 +19,7 @@ from taskcfg.store.claims import Claimed
 from taskcfg.store.database import database_time, reading, writing
 from taskcfg.store.postgres import FIRING
 from taskcfg.store.settings_table import database_uuid
+from taskcfg.store.trust import UNWATCHED, Timekeeper
 
 HELD_ELSEWHERE = 0.02
 """Seconds until a row that another pass holds is looked at again."""
@@ -29,32 +30,41 @@ _BATCH = 500
 class EventFiring:
     """Claims what is due, by the database's clock, for one node among many."""
 
-    def __init__(self, database: Engine, node_id: UUID) -> None:
+    def __init__(self, database: Engine, node_id: UUID, timekeeper: Timekeeper = UNWATCHED) -> None:
         self._database = database
         self._node_id = node_id
+        self._timekeeper = timekeeper
         self._database_id: UUID | None = None
         self._found_nothing = False
+        self._untimely = False
 
     def begin_pass(self, limit: int) -> EventPass:
         """Claim at most *limit* due rows that no other pass holds. Raises DatabaseUnavailable.
 
         Where nothing is due, no transaction stays open. A row that cannot be read is quarantined
-        here and is no part of the pass.
+        here and is no part of the pass. Nothing is due while the database's clock is not to be trusted.
         """
+        since = self._timekeeper.moment()
         if self._database.dialect.name == "sqlite":
             with reading(self._database) as connection:
                 now = database_time(connection)
-                if not claims.anything_due(connection, now):
+                self._untimely = not self._timekeeper.trusts(now, since)
+                if self._untimely or not claims.anything_due(connection, now):
                     return EventPass(now, ())
+            since = self._timekeeper.moment()
         with ExitStack() as stack:
             connection = stack.enter_context(writing(self._database, FIRING))
             now = database_time(connection)
+            self._untimely = not self._timekeeper.trusts(now, since)
+            if self._untimely:
+                return EventPass(now, ())
             claimed = claims.claim_due(connection, now, limit)
             self._found_nothing = not claimed
             if not claimed:
                 return EventPass(now, ())
             by = recording.Pass(self._identity(connection), self._node_id, now, claimed.failing)
             set_aside(connection, claimed)
+            failpoint("firing.after_claim")
             if not claimed.due:
                 return EventPass(now, ())
             return EventPass(now, claimed.due, connection, by, stack.pop_all())
@@ -65,6 +75,8 @@ class EventFiring:
         What is due while a pass finds nothing is held by another node's pass: it is worth another
         look only in a moment.
         """
+        if self._untimely:
+            return None
         with reading(self._database) as connection:
             seconds = claims.seconds_until_due(connection)
         return HELD_ELSEWHERE if seconds == 0 and self._found_nothing else seconds

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Text, cast, select, update
 
 from taskcfg.errors import FireNotReady
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import EventState, ExecutionState
 from taskcfg.spec.intervention import Cancellation, NotPossible, Standing, cancellation, check_retry
+from taskcfg.spec.overlap import Live, Waits, admit
 from taskcfg.store.bulk import among
+from taskcfg.store.claims import lock
 from taskcfg.store.closing import dispatch_again
 from taskcfg.store.columns import db_now, is_one_of
 from taskcfg.store.database import Engine, reading
 from taskcfg.store.hints import notify
+from taskcfg.store.live_fires import live_fires, overlap_of
 from taskcfg.store.settings_table import database_uuid
 from taskcfg.store.tables import schedule_event, task_config, task_execution
+from taskcfg.store.turns import replacing, take_turns_of
 
 MOST_FOUND = 10
 """So many fires at most are named where one was meant."""
@@ -71,23 +76,36 @@ def cancel_fires(connection: Connection, ids: Sequence[UUID], *, actor: str) -> 
         connection, now,
         {"state": EventState.CANCELLED, "reason": reason, "done_at": db_now(), "epoch": _e.epoch + 1},
     )  # fmt: skip
+    failpoint("cancel.after_cancelled")
     _write(connection, asking, {"cancel_requested_at": db_now(), "reason": reason})
+    failpoint("cancel.before_commit")
     notify(connection)
 
 
 def retry_fires(connection: Connection, ids: Sequence[UUID], *, actor: str) -> None:
     """Put ended fires back to be published, under their next dispatch: all of *ids*, or none.
 
-    Their budget of attempts and redispatches is fresh, and they no longer expire. Raises FireNotReady.
+    Their budget of attempts and redispatches is fresh, and they no longer expire. What the task's
+    overlap has wait goes when its turn comes. Raises FireNotReady.
     """
+    task_ids = connection.scalars(select(_e.task_config_id).where(among(connection, _e.id, ids)).distinct())
+    lock(connection, task_ids.all())  # tasks before their fires, as by everybody who adds one
     locked = _locked(connection, ids)
     _checked(ids, locked, check_retry, "cannot be retried")
     database_id = database_uuid(connection)
+    overlaps = {row.task_config_id: overlap_of(row.policy) for row in locked.values()}
+    live = live_fires(connection, overlaps)
     for id_ in ids:
+        task = locked[id_].task_config_id
+        admission = admit(overlaps[task], live.get(task, Live()), scheduled=False)
+        live[task] = live.get(task, Live()).joined_by(admission)
+        state, reason = EventState.PENDING, f"retried by {actor}"
+        if isinstance(admission, Waits):
+            state, reason = EventState.WAITING, f"{admission.reason} ({reason})"
         fresh = {
             "this_event": id_,
-            "state": EventState.PENDING.value,
-            "reason": f"retried by {actor}",
+            "state": state.value,
+            "reason": reason,
             "lost_count": 0,
             "attempts_before": locked[id_].attempts,
             "expires_at": None,
@@ -96,6 +114,8 @@ def retry_fires(connection: Connection, ids: Sequence[UUID], *, actor: str) -> N
             "wait": 0.0,
         }
         dispatch_again(connection, database_id, locked[id_], fresh)
+    take_turns_of(connection, replacing(overlaps))
+    failpoint("retry.before_commit")
     notify(connection)
 
 
@@ -134,6 +154,7 @@ def _locked(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]
             _e.state,
             _e.attempts,
             _e.message.is_not(None).label("has_message"),
+            cast(task_config.c.policy, Text).label("policy"),
             task_config.c.name,
             task_config.c.retired_at,
             newest.label("execution"),

@@ -24,13 +24,17 @@ from sqlalchemy import (
     update,
 )
 
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Confirmed, EventState, Outgoing, Receipt, Unconfirmed, Unroutable, Unsendable
 from taskcfg.store.bulk import among, update_rows
 from taskcfg.store.columns import db_now, db_shift, is_one_of
 from taskcfg.store.database import database_time, reading, writing
+from taskcfg.store.hints import notify
+from taskcfg.store.nodes import is_alive
 from taskcfg.store.postgres import FIRING
 from taskcfg.store.tables import node, schedule_event, task_config
 from taskcfg.store.text import storable
+from taskcfg.store.trust import UNWATCHED, Timekeeper, Untimely, deciding
 
 EXPIRED = "expired: not started in time"
 
@@ -48,27 +52,33 @@ _e = schedule_event.c
 class EventOutbox:
     """Claims and settles fires for one node; several may share a database."""
 
-    def __init__(self, database: Engine, node_id: UUID) -> None:
+    def __init__(self, database: Engine, node_id: UUID, timekeeper: Timekeeper = UNWATCHED) -> None:
         self._database = database
         self._node_id = node_id
+        self._timekeeper = timekeeper
 
     def claim(self, limit: int, *, held: Collection[UUID]) -> list[Outgoing]:
         """Take over at most *limit* pending fires whose time has come, each under a new epoch.
 
         Takes what nobody owns, what a dead node owned, and what this node owns but does not
-        hold in memory (*held*). A fire past its `expires` becomes `expired` instead. Raises
-        DatabaseUnavailable.
+        hold in memory (*held*). A fire past its `expires` becomes `expired` instead. Nothing is
+        taken while the database's clock is not to be trusted. Raises DatabaseUnavailable.
         """
         if self._database.dialect.name == "sqlite":
             # Looking takes no lock, and mostly there is nothing.
             with reading(self._database) as connection:
                 if not self._found(connection, limit, held):
                     return []
-        with writing(self._database, FIRING) as connection:
-            found = self._found(connection, limit, held)
-            expired = [row.id for row in found if row.expired]
-            expire(connection, expired)
-            return self._taken(connection, [row for row in found if not row.expired])
+        try:
+            with deciding(self._database, self._timekeeper, FIRING) as connection:
+                found = self._found(connection, limit, held)
+                expired = [row.id for row in found if row.expired]
+                expire(connection, expired)
+                taken = self._taken(connection, [row for row in found if not row.expired])
+                failpoint("outbox.before_claimed")
+                return taken
+        except Untimely:
+            return []
 
     def record(self, receipts: Sequence[tuple[Outgoing, Receipt]]) -> None:
         """Write down what became of *receipts*' fires; a receipt of an older epoch changes nothing.
@@ -82,6 +92,7 @@ class EventOutbox:
             settled.add(fire, receipt)
         with writing(self._database) as connection:
             settled.write(connection)
+            failpoint("outbox.before_recorded")
 
     def unpublished(self) -> tuple[int, str | None]:
         """Return how many due fires could not be published, and the reason of one of them.
@@ -126,13 +137,14 @@ class EventOutbox:
 
 
 def expire(connection: Connection, ids: Collection[UUID]) -> None:
-    """Drop fires that nobody started in time."""
+    """Drop fires that nobody started in time; one that waits for its turn may have it then."""
     if ids:
         connection.execute(
             update(schedule_event)
             .where(among(connection, _e.id, ids))
             .values(state=EventState.EXPIRED, reason=EXPIRED, done_at=db_now())
         )
+        notify(connection)
 
 
 def has_expired(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -164,7 +176,7 @@ def _claimable(now: datetime, whose: ColumnElement[bool]) -> Select[Any]:
 
 
 def _orphaned(now: datetime) -> ColumnElement[bool]:
-    alive = exists().where(node.c.id == _e.node_id, node.c.ended_at.is_(None), node.c.expires_at > now)
+    alive = exists().where(node.c.id == _e.node_id, is_alive(now))
     return or_(_e.node_id.is_(None), ~alive)
 
 
@@ -212,6 +224,8 @@ class _Settled:
         done = {"state": EventState.DONE.value, "done_at": now}
         _update(connection, self.ungated, {**published, **done})
         _update(connection, self.dead, {"state": EventState.DEAD.value, "done_at": now})
+        if self.dead:
+            notify(connection)
         _update(connection, self.unroutable, _later(UNROUTABLE_BACKOFF))
         _update(connection, self.unconfirmed, _later(UNCONFIRMED_BACKOFF))
 

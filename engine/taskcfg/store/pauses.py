@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, delete, select, update
 
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.advance import advance_past_pause, advance_paused_to_edit, missed_since
 from taskcfg.spec.fires import Advance, DueTask
 from taskcfg.spec.pause import Pause
@@ -17,12 +18,13 @@ from taskcfg.spec.task import TaskSpec
 from taskcfg.store import claims, recording
 from taskcfg.store.bulk import among, insert_new_rows, update_rows
 from taskcfg.store.columns import db_now
-from taskcfg.store.database import database_time, reading, writing
+from taskcfg.store.database import database_time, reading
 from taskcfg.store.firing import materialise_due, set_aside
 from taskcfg.store.hints import notify
 from taskcfg.store.settings_table import database_uuid
 from taskcfg.store.tables import task_config, task_pause
 from taskcfg.store.task_list import PAUSE_SELECTION, pause_of
+from taskcfg.store.trust import UNWATCHED, Timekeeper, deciding
 
 BATCH = 500
 
@@ -59,6 +61,7 @@ def pause_tasks(connection: Connection, ids: Collection[int], pause: Pause) -> d
     insert_new_rows(connection, task_pause, new, shared=said)
     stopped = update(task_config).where(among(connection, _c.id, live))
     connection.execute(stopped.values(next_fire_at=None, error_retry_at=None))
+    failpoint("pause.before_commit")
     return before
 
 
@@ -77,18 +80,20 @@ def resume_tasks(
     while batch := rest[:BATCH]:
         rest = rest[BATCH:]
         resumed += _resume(connection, batch, missed)
+        failpoint("resume.before_commit")
     if resumed:
         notify(connection)
     return sorted(resumed, key=lambda each: each.task)
 
 
-def end_pauses(database: Engine) -> list[Resumed]:
-    """End the pauses whose time has come, by the database's clock. Raises DatabaseUnavailable."""
+def end_pauses(database: Engine, timekeeper: Timekeeper = UNWATCHED) -> list[Resumed]:
+    """End the pauses whose time has come, by the database's clock. Raises DatabaseUnavailable, and
+    Untimely where *timekeeper* does not trust it."""
     with reading(database) as connection:
         ids = connection.scalars(select(_p.task_config_id).where(_p.until <= db_now()).limit(BATCH)).all()
     if not ids:
         return []
-    with writing(database) as connection:
+    with deciding(database, timekeeper) as connection:
         claims.lock(connection, ids)
         over = select(_p.task_config_id).where(
             among(connection, _p.task_config_id, ids), _p.until <= database_time(connection)

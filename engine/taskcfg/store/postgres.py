@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+
+from taskcfg.errors import InvalidSettings, SchemaMismatch
+
+OLDEST = 13
+"""The oldest major version that works: the oldest that everything here was tried on."""
+
+_KIND = "it is `postgresql://user:password@host:port/name`"
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for a server that does not answer."""
@@ -56,6 +63,27 @@ def open_postgres(url: URL, *, role: str, options: dict[str, Any]) -> Engine:
     return database
 
 
+def postgres_url(text: str, name: str) -> URL:
+    """Read the setting *name*. Raises InvalidSettings unless it is a URL of PostgreSQL."""
+    try:
+        url = make_url(text.replace("postgres://", "postgresql://", 1))
+    except (ArgumentError, ValueError) as error:
+        raise InvalidSettings(f"{name} is not a URL", hint=_KIND) from error
+    if url.drivername not in ("postgresql", "postgresql+psycopg2"):
+        raise InvalidSettings(f"{name}: `{url.drivername}` is not supported", hint=_KIND)
+    return url
+
+
+def check_server(connection: Connection) -> None:
+    """Raise SchemaMismatch for a server that is older than `OLDEST`."""
+    version = connection.dialect.server_version_info or (OLDEST,)
+    if int(version[0]) < OLDEST:
+        raise SchemaMismatch(
+            f"the database is PostgreSQL {'.'.join(map(str, version))}, and taskcfg needs {OLDEST} or newer",
+            hint="upgrade the server",
+        )
+
+
 def limit(connection: Connection, limits: Limits) -> None:
     """Bound the transaction that is open on *connection*, and only it."""
     connection.execute(
@@ -66,6 +94,21 @@ def limit(connection: Connection, limits: Limits) -> None:
             "idle": _milliseconds(limits.idle),
         },
     )
+
+
+@contextmanager
+def committing_each(connection: Connection) -> Iterator[None]:
+    """Have the server commit each statement by itself; no transaction is open yet.
+
+    SQLAlchemy's own way to say so costs a round trip each time.
+    """
+    line: Any = connection.connection.driver_connection
+    line.autocommit = True
+    try:
+        yield
+    finally:
+        with suppress(psycopg2.InterfaceError):  # it was closed meanwhile
+            line.autocommit = False
 
 
 def break_off(connections: Iterable[Any]) -> None:

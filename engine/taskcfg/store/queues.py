@@ -6,6 +6,7 @@ from sqlalchemy import Engine, Text, cast, select
 
 from taskcfg.spec.fires import celery_task_name, is_gated
 from taskcfg.store.database import reading
+from taskcfg.store.spec_columns import UNREADABLE, policy_of
 from taskcfg.store.tables import task_config
 
 _c = task_config.c
@@ -23,6 +24,22 @@ def queues_of_live_tasks(database: Engine) -> frozenset[str]:
         queues = set(connection.scalars(select(_c.queue).where(named, ~_MAYBE_UNGATED).distinct()))
         maybe = connection.execute(select(_c.queue, _c.type, _c.params).where(named, _MAYBE_UNGATED))
         return frozenset(queues | {row.queue for row in maybe if is_gated(row.type, row.params)})
+
+
+def longest_timeout(database: Engine) -> float:
+    """Return the longest `timeout` of the live tasks in seconds, else 0. Raises DatabaseUnavailable."""
+    with reading(database) as connection:
+        live = select(cast(_c.policy, Text)).where(_c.retired_at.is_(None)).distinct()
+        policies = [*connection.scalars(live)]
+    return max((seconds for text in policies if (seconds := _timeout(text))), default=0.0)
+
+
+def _timeout(policy: str) -> float:
+    try:
+        timeout = policy_of(policy).timeout
+    except UNREADABLE:
+        return 0.0
+    return 0.0 if timeout is None else timeout.total_seconds()
 
 
 def celery_tasks_without_queue(database: Engine) -> frozenset[str]:

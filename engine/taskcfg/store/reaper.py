@@ -11,23 +11,42 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, case, exists, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    and_,
+    case,
+    exists,
+    literal,
+    or_,
+    select,
+    update,
+)
 
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import LIVE_STATES, EventState, ExecutionState, Outcome
 from taskcfg.store.bulk import among
 from taskcfg.store.closing import close_execution, dispatch_again
 from taskcfg.store.columns import db_now, db_shift, in_seconds, is_one_of
-from taskcfg.store.database import database_time, reading, writing
-from taskcfg.store.nodes import WORKER, known_nodes, purge
+from taskcfg.store.database import database_time, reading
+from taskcfg.store.nodes import WORKER, is_alive, known_nodes, purge
 from taskcfg.store.outbox import expire, has_expired
 from taskcfg.store.settings_table import database_uuid
 from taskcfg.store.tables import node, schedule_event, task_execution
+from taskcfg.store.trust import Confidence, Timekeeper, deciding
 
 UNCLAIMED_AFTER = timedelta(minutes=15)
 SILENCE_AFTER_DEADLINE = timedelta(seconds=60)
 """How long past its hard limit an attempt may be silent before it counts as timed out."""
 
+UNREGISTERED_AFTER = 30.0
+"""Seconds a worker may run something before it has a row: the database was away when it started."""
+
 BATCH = 1_000
+
+CONFIDENT = Confidence()
 
 _e = schedule_event.c
 _x = task_execution.c
@@ -50,56 +69,90 @@ class Reaped:
         return " ".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
 
 
-def reap(database: Engine, *, unclaimed_after: timedelta = UNCLAIMED_AFTER) -> Reaped:
-    """Settle, each in a transaction of its own, what nobody else will. Raises DatabaseUnavailable.
+def reap(
+    database: Engine, *, unclaimed_after: timedelta = UNCLAIMED_AFTER, confidence: Confidence = CONFIDENT
+) -> Reaped:
+    """Settle, each in a transaction of its own, what nobody else will. Raises DatabaseUnavailable, and
+    Untimely when it must stop in the middle.
 
     Attempts of a dead worker become `lost`, silent ones past their hard limit `timed_out`, and
     their fires go on as the policy says. Fires not started in time are `expired`. A published
     fire that nobody has started *unclaimed_after* publishing, twice as long each time, is
     published again under the same id, if a living worker serves its queue. A Celery task that
     waits to retry itself in a worker that is dead is dispatched anew after *unclaimed_after*.
+
+    *confidence* says for how long the database could be reached and its clock ran evenly. A worker is
+    dead when it had a whole lease in that time and did not renew its row; an attempt is silent when
+    it had its whole limit.
     """
+    dead = _of_dead_boot(confidence.undisturbed)
+    keeper = confidence.timekeeper
     return Reaped(
-        lost=_close(database, _of_dead_boot(), Outcome(ExecutionState.LOST, error="its worker died")),
+        lost=_close(database, confidence, dead, Outcome(ExecutionState.LOST, error="its worker died")),
         timed_out=_close(
             database,
-            _x.deadline_at < in_seconds(-SILENCE_AFTER_DEADLINE.total_seconds()),
+            confidence,
+            _silent(confidence.steady),
             Outcome(ExecutionState.TIMED_OUT, error="nothing was heard of it since its time limit"),
         ),
-        expired=_expire(database),
-        unclaimed=_publish_again(database, unclaimed_after),
-        stranded=_dispatch_stranded(database, unclaimed_after),
+        expired=_expire(database, confidence),
+        unclaimed=_publish_again(database, keeper, unclaimed_after),
+        stranded=_dispatch_stranded(database, keeper, dead, unclaimed_after),
     )
 
 
-def _of_dead_boot() -> ColumnElement[bool]:
-    alive = exists().where(node.c.id == _x.boot_id, node.c.ended_at.is_(None), node.c.expires_at > db_now())
-    return _x.boot_id.is_not(None) & ~alive
+def _of_dead_boot(undisturbed: float | None) -> ColumnElement[bool]:
+    its_row = exists().where(node.c.id == _x.boot_id)
+    if undisturbed is None:
+        return _x.boot_id.is_not(None) & ~its_row.where(is_alive())
+    dead = its_row.where(_is_dead(undisturbed))
+    return or_(dead, _x.boot_id.is_not(None) & ~its_row) if undisturbed >= UNREGISTERED_AFTER else dead
 
 
-def _close(database: Engine, condition: ColumnElement[bool], outcome: Outcome) -> int:
+def _is_dead(undisturbed: float) -> ColumnElement[bool]:
+    """Return the condition that a node signed off, or let a whole lease pass in which it could renew."""
+    had_its_lease = node.c.expires_at <= db_shift(node.c.renewed_at, undisturbed)
+    return or_(node.c.ended_at.is_not(None), and_(~is_alive(), had_its_lease))
+
+
+def _silent(steady: float | None) -> ColumnElement[bool]:
+    late = _x.deadline_at < in_seconds(-SILENCE_AFTER_DEADLINE.total_seconds())
+    if steady is None:
+        return late
+    return and_(late, _x.deadline_at <= db_shift(_x.started_at, steady))
+
+
+def _close(database: Engine, confidence: Confidence, condition: ColumnElement[bool], outcome: Outcome) -> int:
+    failpoint("reaper.before_close")
     with reading(database) as connection:
         running = select(_x.id).where(is_one_of(_x.state, ExecutionState.RUNNING), condition).limit(BATCH)
         ids = connection.scalars(running).all()
         database_id = database_uuid(connection)
     closed = 0
     for id_ in ids:
-        with writing(database) as connection:
-            closed += close_execution(connection, database_id, id_, outcome)
+        with deciding(database, confidence.timekeeper) as connection:
+            # The list may be old by now, and its worker back.
+            if connection.scalar(running.where(_x.id == id_)) is not None:
+                closed += close_execution(connection, database_id, id_, outcome) is not None
+        failpoint("reaper.after_close")
     return closed
 
 
-def _expire(database: Engine) -> int:
-    with writing(database) as connection:
+def _expire(database: Engine, confidence: Confidence) -> int:
+    failpoint("reaper.before_expire")
+    with deciding(database, confidence.timekeeper) as connection:
         live = is_one_of(_e.state, *LIVE_STATES)
         rows = _locked(connection, live & has_expired(database_time(connection)))
         expire(connection, [row.id for row in rows])
-        purge(connection)
+        failpoint("reaper.after_expire")
+        if confidence.undisturbed is None or confidence.undisturbed >= UNREGISTERED_AFTER:
+            purge(connection)
         return len(rows)
 
 
-def _publish_again(database: Engine, unclaimed_after: timedelta) -> int:
-    with writing(database) as connection:
+def _publish_again(database: Engine, keeper: Timekeeper, unclaimed_after: timedelta) -> int:
+    failpoint("reaper.before_unclaimed")
+    with deciding(database, keeper) as connection:
         workers = known_nodes(connection, WORKER, alive_only=True)
         served = {queue for worker in workers for queue in worker.queues or ()}
         anywhere = any(worker.queues is None for worker in workers)
@@ -112,17 +165,21 @@ def _publish_again(database: Engine, unclaimed_after: timedelta) -> int:
                 stranded.append((row, _nobody(queue)))
         _release(connection, again)
         _explain(connection, stranded)
+        failpoint("reaper.after_unclaimed")
         return len(again)
 
 
-def _dispatch_stranded(database: Engine, after: timedelta) -> int:
+def _dispatch_stranded(
+    database: Engine, keeper: Timekeeper, dead: ColumnElement[bool], after: timedelta
+) -> int:
     """Dispatch anew the fires whose Celery task waits to retry itself, in a worker that is dead.
 
     Most brokers deliver that message again at once; on Redis it lies with the dead for a day.
     """
-    with writing(database) as connection:
+    failpoint("reaper.before_stranded")
+    with deciding(database, keeper) as connection:
         found = select(_e.id, _e.task_config_id, _e.dedupe_key, _e.dispatch_no, _e.lost_count)
-        stranded = found.where(_stranded(after)).order_by(_e.id).limit(BATCH)
+        stranded = found.where(_stranded(dead, after)).order_by(_e.id).limit(BATCH)
         locking = stranded.with_for_update(of=schedule_event, key_share=True, skip_locked=True)
         fires = connection.execute(locking).all()
         for fire in fires:
@@ -134,10 +191,11 @@ def _dispatch_stranded(database: Engine, after: timedelta) -> int:
                 "wait": 0.0,
             }
             dispatch_again(connection, database_uuid(connection), fire, values)
+            failpoint("reaper.after_stranded")
         return len(fires)
 
 
-def _stranded(after: timedelta) -> ColumnElement[bool]:
+def _stranded(dead: ColumnElement[bool], after: timedelta) -> ColumnElement[bool]:
     """Return the condition that the present dispatch's last attempt ended as `retrying`, so long ago, on
     a worker that is dead."""
     early = in_seconds(-after.total_seconds())
@@ -152,7 +210,7 @@ def _stranded(after: timedelta) -> ColumnElement[bool]:
         _x.dispatch_no == _e.dispatch_no,
         _x.state == ExecutionState.RETRYING.value,
         _x.finished_at <= early,
-        _of_dead_boot(),
+        dead,
         is_last,
     )
     return is_one_of(_e.state, EventState.PUBLISHED) & (_e.published_at <= early) & waits

@@ -11,8 +11,10 @@ from uuid import UUID
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.due import DueFire, MissedSpan
 from taskcfg.spec.fires import (
+    LIVE_STATES,
     Advance,
     DueTask,
     EventKind,
@@ -23,12 +25,15 @@ from taskcfg.spec.fires import (
     missed_key,
     scheduled_key,
 )
+from taskcfg.spec.policy import Overlap
 from taskcfg.store.bulk import among, insert_new_rows, update_rows
 from taskcfg.store.claims import Failure
 from taskcfg.store.columns import in_seconds
+from taskcfg.store.hints import notify
 from taskcfg.store.ids import new_id
 from taskcfg.store.tables import schedule_event, task_config
 from taskcfg.store.text import storable
+from taskcfg.store.turns import replacing, take_turns_of
 from taskcfg.store.unavailable import broken
 
 FIRST_RETRY = timedelta(minutes=1)
@@ -54,12 +59,14 @@ class _Batch:
     """What one or many advances write: rows of a kind have the same columns."""
 
     fires: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     missed: list[dict[str, Any]] = field(default_factory=list)
     outgoing: list[Outgoing] = field(default_factory=list)
     advanced: list[dict[str, Any]] = field(default_factory=list)
     resumed: list[dict[str, Any]] = field(default_factory=list)
     healed: list[int] = field(default_factory=list)
+    overlaps: dict[int, Overlap] = field(default_factory=dict)
 
 
 def record(connection: Connection, by: Pass, advances: Sequence[Advance]) -> list[Outgoing]:
@@ -124,14 +131,21 @@ def _one_by_one(connection: Connection, by: Pass, advances: Sequence[Advance]) -
 
 def _written(connection: Connection, by: Pass, batch: _Batch) -> list[Outgoing]:
     with connection.begin_nested():
+        failpoint("recording.before_events")
         there = _insert_events(connection, by, EventState.PENDING, batch.fires)
+        _insert_events(connection, by, EventState.WAITING, batch.waiting)
         _insert_events(connection, by, EventState.SKIPPED, batch.skipped)
         _insert_events(connection, by, EventState.MISSED, batch.missed)
+        failpoint("recording.after_events")
         update_rows(connection, task_config, batch.advanced)
         update_rows(connection, task_config, batch.resumed)
         if batch.healed:
             statement = update(task_config).where(among(connection, _c.id, batch.healed))
             connection.execute(statement.values(error_reason=None, error_count=0, error_retry_at=None))
+        failpoint("recording.after_rows")
+        take_turns_of(connection, replacing(batch.overlaps))
+    if batch.waiting:
+        notify(connection)  # what they wait for may have ended since it was counted
     return [fire for fire in batch.outgoing if fire.event_id not in there] if there else batch.outgoing
 
 
@@ -144,7 +158,7 @@ def _insert_events(
         "state": state.value,
         "node_id": by.node_id if state is EventState.PENDING else None,
         "created_at": by.now,
-        "done_at": None if state is EventState.PENDING else by.now,
+        "done_at": None if state in LIVE_STATES else by.now,
     }
     return insert_new_rows(connection, schedule_event, rows, shared=shared)
 
@@ -186,6 +200,11 @@ def _add_fires(batch: _Batch, by: Pass, task: DueTask, fires: Sequence[DueFire])
         event["message"] = message
         event["celery_id"] = id_ = celery_id(by.database_id, task.id, event["dedupe_key"], 1)
         event["expires_at"] = None if expires is None else fire.fire_at + expires
+        if fire.waits is not None:
+            event["reason"] = fire.waits
+            batch.waiting.append(event)
+            batch.overlaps[task.id] = task.spec.policy.overlap
+            continue
         batch.fires.append(event)
         batch.outgoing.append(Outgoing(event["id"], id_, 0, 1, task.spec.name, message))
 

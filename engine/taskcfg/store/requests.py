@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from taskcfg.errors import RetiredTask, TaskcfgError, UnknownTask
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import EventKind, EventState, celery_id, manual_key, message_of
+from taskcfg.spec.overlap import Live, Waits, admit
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store.bulk import among, insert_new_rows
 from taskcfg.store.calendars import with_calendars
@@ -18,9 +20,11 @@ from taskcfg.store.database import database_time
 from taskcfg.store.hints import notify
 from taskcfg.store.history import FireRow, fires_by_id
 from taskcfg.store.ids import new_id
+from taskcfg.store.live_fires import counts, live_fires
 from taskcfg.store.settings_table import database_uuid
 from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
 from taskcfg.store.tables import schedule_event, task_config
+from taskcfg.store.turns import replacing, take_turns_of
 
 _c = task_config.c
 _e = schedule_event.c
@@ -63,12 +67,15 @@ def request_run(
 ) -> list[FireRow]:
     """Record one fire for each of *tasks*, due now, and return them in the same order.
 
-    Nobody owns them, so any relay takes them. The same *request_id* again gives the same fires.
+    Nobody owns them, so any relay takes them; what the task's overlap has wait goes when its turn
+    comes. The same *request_id* again gives the same fires, and replaces nothing again.
     """
     now, database_id = database_time(connection), database_uuid(connection)
     key = manual_key(request_id)
+    live = live_fires(connection, [task.id for task in tasks if counts(task.spec.policy.overlap)])
     rows = []
     for task in tasks:
+        waits = admit(task.spec.policy.overlap, live.get(task.id, Live()), scheduled=False)
         expires = task.spec.policy.expires
         rows.append(
             {
@@ -78,18 +85,21 @@ def request_run(
                 "message": message_of(task.spec, task.params),
                 "celery_id": celery_id(database_id, task.id, key, 1),
                 "expires_at": None if expires is None else now + expires,
+                "state": (EventState.WAITING if isinstance(waits, Waits) else EventState.PENDING).value,
+                "reason": waits.reason if isinstance(waits, Waits) else None,
             }
         )
     shared = {
         "kind": EventKind.MANUAL.value,
         "dedupe_key": key,
-        "state": EventState.PENDING.value,
         "nominal_at": now,
         "fire_at": now,
         "created_at": now,
         "requested_by": actor,
     }
     insert_new_rows(connection, schedule_event, rows, shared=shared)
+    take_turns_of(connection, replacing({task.id: task.spec.policy.overlap for task in tasks}))
+    failpoint("run.before_commit")
     notify(connection)
     return _requested(connection, tasks, key)
 

@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from taskcfg.reconcile.state import Place
 from taskcfg.store.columns import db_now
+from taskcfg.store.database import database_time
 from taskcfg.store.tables import revision, source
 
 
@@ -27,6 +29,7 @@ class Provenance:
     author: str | None = None
     subject: str | None = None
     dirty: bool | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def record_revision(
         .values(
             source=provenance.source,
             actor=provenance.actor,
+            reason=provenance.reason,
             commit=provenance.commit,
             author=provenance.author,
             subject=provenance.subject,
@@ -64,7 +68,8 @@ def record_revision(
             files_digest=provenance.files_digest,
             summary=dict(summary),
             changes=[dict(change) for change in changes],
-            created_at=db_now(),
+            # The instant that the new fire times were counted from: an audit goes by it.
+            created_at=database_time(connection),
         )
         .returning(revision.c.id)
     )
@@ -72,8 +77,13 @@ def record_revision(
     return number
 
 
-def record_source(connection: Connection, provenance: Provenance, revision_id: int | None) -> None:
-    """Note that the source is in step with its files: just applied, or found so (*revision_id* None)."""
+def record_source(
+    connection: Connection, provenance: Provenance, revision_id: int | None, *, in_sync: bool | None = True
+) -> None:
+    """Note how the source stands: just applied, or found to need nothing (*revision_id* None).
+
+    *in_sync* None is for an apply of a part, after which nobody has looked at the rest.
+    """
     values: dict[str, Any] = {
         "repo": provenance.repo,
         "folder": provenance.folder,
@@ -81,7 +91,7 @@ def record_source(connection: Connection, provenance: Provenance, revision_id: i
         "dirty": provenance.dirty,
         "files_digest": provenance.files_digest,
         "checked_at": db_now(),
-        "in_sync": True,
+        "in_sync": in_sync,
         "problems": [],
     }
     if revision_id is not None:
@@ -106,6 +116,50 @@ def read_sources(connection: Connection) -> list[SourceRow]:
 def current_revision(connection: Connection, name: str) -> int | None:
     """Return the number of the revision the source is at; None when nothing was applied yet."""
     return connection.scalar(select(source.c.revision).where(source.c.name == name))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a source was applied last: the revision, and the commit, which moves without one too."""
+
+    revision: int | None
+    commit: str | None
+
+
+def standing_of(connection: Connection, name: str) -> Standing:
+    """Return how far the source has come; two that are equal have nothing in between that changed a task."""
+    row = connection.execute(select(source.c.revision, source.c.commit).where(source.c.name == name)).first()
+    return Standing(None, None) if row is None else Standing(row.revision, row.commit)
+
+
+def place_of(connection: Connection, name: str) -> Place | None:
+    """Return where the source was last applied from; None when nothing was applied yet."""
+    row = connection.execute(select(source.c.repo, source.c.folder).where(source.c.name == name)).first()
+    return None if row is None else Place(row.repo, row.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldChange:
+    """Who applied the last change of a task, as its revision tells."""
+
+    revision: int
+    actor: str
+    commit: str | None
+
+
+def last_changes(
+    connection: Connection, name: str, tasks: Sequence[str], after: int | None
+) -> dict[str, ToldChange]:
+    """Return, of *tasks* of the source *name*, who changed them last in a revision later than *after*."""
+    query = select(revision.c.id, revision.c.actor, revision.c.commit, revision.c.changes).where(
+        revision.c.source == name, revision.c.id > (after or 0)
+    )
+    wanted, found = set(tasks), dict[str, ToldChange]()
+    for row in connection.execute(query.order_by(revision.c.id)):
+        for change in row.changes:
+            if change["name"] in wanted:
+                found[change["name"]] = ToldChange(row.id, row.actor, row.commit)
+    return found
 
 
 def _write_source(connection: Connection, name: str, values: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, select, update
 
 from taskcfg.spec.advance import error_text
 from taskcfg.spec.fire_time import coming_after
+from taskcfg.spec.instants import parse_rfc3339, rfc3339
 from taskcfg.spec.times.zones import NOT_A_ZONE
 from taskcfg.store import recording
 from taskcfg.store.bulk import update_rows
@@ -26,6 +27,7 @@ from taskcfg.store.spec_columns import SPEC_SELECTION, UNREADABLE, spec_of
 from taskcfg.store.tables import task_config
 
 SETTING = "tz_database"
+SETTING_SINCE = "tz_database_since"
 BATCH = 500
 
 _c = task_config.c
@@ -47,8 +49,17 @@ def known_zone_database(database: Engine) -> str | None:
 
 
 def note_zone_database(database: Engine, version: str) -> None:
+    """Remember what fire times were worked out with; and since when, if it was something else before."""
     with writing(database) as connection:
+        if read_setting(connection, SETTING) is not None:
+            write_setting(connection, SETTING_SINCE, rfc3339(database_time(connection)))
         write_setting(connection, SETTING, version)
+
+
+def zones_known_since(connection: Connection) -> datetime | None:
+    """Return since when fire times come from the present zone database, None where it is the first."""
+    text = read_setting(connection, SETTING_SINCE)
+    return None if text is None else parse_rfc3339(text)
 
 
 def record_what_passed(database: Engine) -> None:

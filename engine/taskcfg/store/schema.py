@@ -6,16 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 
-from taskcfg.errors import SchemaMismatch
+from taskcfg.errors import SchemaInUse, SchemaMismatch
 from taskcfg.store.database import reading, writing
-from taskcfg.store.settings_table import give_identity
-from taskcfg.store.tables import metadata
+from taskcfg.store.nodes import names_of_the_living
+from taskcfg.store.postgres import check_server
+from taskcfg.store.settings_table import (
+    SCHEMA_SERVES,
+    check_database,
+    give_identity,
+    read_setting,
+    write_setting,
+)
+from taskcfg.store.tables import metadata, setting
 from taskcfg.store.unavailable import UPGRADE_HINT, shown
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import Script
 
-NEWEST = "0001"
+NEWEST = "0003"
 """The schema this version works with: the last step in `taskcfg_migrations`. A test compares them."""
 
 UPGRADE_LOCK = 7_450_219_002
@@ -27,16 +36,23 @@ _schema = table("taskcfg_schema", column("version_num"))
 def upgrade(database: Engine) -> None:
     """Bring the tables to `NEWEST`, in one transaction; several at once wait for each other.
 
-    Raises SchemaMismatch when the database is newer than this version of taskcfg.
+    A newer database that serves this version stays as it is. Raises SchemaMismatch when it does not
+    serve it, and SchemaInUse, having changed nothing, when a step is not additive and somebody is alive.
     """
     from alembic import command
 
     with writing(database) as connection:
         if connection.dialect.name == "postgresql":
+            check_server(connection)
             connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
-        _refuse_newer(database, _version(connection))
+        version = _version(connection)
+        if version is not None and version > NEWEST:
+            _refuse_unserved(database, connection, version)
+            return
+        _refuse_in_use(connection, version)
         command.upgrade(_config(connection), "head")
         give_identity(connection)
+        _note_served(connection)
         _refuse_incomplete(database, connection)
 
 
@@ -46,6 +62,7 @@ def step(database: Engine, version: str) -> None:
 
     with writing(database) as connection:
         command.upgrade(_config(connection), version)
+        _note_served(connection)
 
 
 def downgrade(database: Engine, version: str) -> None:
@@ -54,6 +71,7 @@ def downgrade(database: Engine, version: str) -> None:
 
     with writing(database) as connection:
         command.downgrade(_config(connection), version)
+        _note_served(connection)
 
 
 def current(database: Engine) -> str | None:
@@ -63,19 +81,29 @@ def current(database: Engine) -> str | None:
 
 
 def check(database: Engine) -> None:
-    """Raise SchemaMismatch, saying what to do, unless the tables are those of this version."""
+    """Raise SchemaMismatch, saying what to do, unless the tables are those of this version, or serve it."""
     try:
         with reading(database) as connection:
             version = connection.scalar(select(_schema.c.version_num))
+            if version is not None and version > NEWEST:
+                _refuse_unserved(database, connection, version)
+                return
     except SchemaMismatch:
+        if _is_there(database):
+            raise
         version = None
     if version is None:
         raise SchemaMismatch(f"{shown(database)} has no tables yet", hint=UPGRADE_HINT)
-    _refuse_newer(database, version)
     if version != NEWEST:
         raise SchemaMismatch(
             f"{shown(database)} has schema {version}, and this version needs {NEWEST}", hint=UPGRADE_HINT
         )
+
+
+def check_for(database: Engine, environment: str | None) -> None:
+    """The same as `check`, and raise WrongEnvironment where the database is that of another environment."""
+    check(database)
+    check_database(database, environment)
 
 
 def check_whole(database: Engine) -> None:
@@ -94,12 +122,53 @@ def _refuse_incomplete(database: Engine, connection: Connection) -> None:
         )
 
 
-def _refuse_newer(database: Engine, version: str | None) -> None:
-    if version is not None and version > NEWEST:
+def _is_there(database: Engine) -> bool:
+    with reading(database) as connection:
+        return _version(connection) is not None
+
+
+def _refuse_unserved(database: Engine, connection: Connection, version: str) -> None:
+    """Refuse a newer schema, unless the run that made it wrote down that programs of ours may go on."""
+    of, _, oldest = (read_setting(connection, SCHEMA_SERVES) or "").partition(" ")
+    if of != version or not oldest or oldest > NEWEST:
         raise SchemaMismatch(
             f"{shown(database)} has schema {version}, newer than this version's {NEWEST}",
             hint="upgrade taskcfg",
         )
+
+
+def _refuse_in_use(connection: Connection, version: str | None) -> None:
+    """Refuse a step that programs of the version before would not survive, while some are alive."""
+    breaking = [script.revision for script in _steps(connection, version) if not _is_additive(script)]
+    alive = names_of_the_living(connection) if version is not None and breaking else []
+    if alive:
+        raise SchemaInUse(steps=breaking, alive=alive)
+
+
+def _note_served(connection: Connection) -> None:
+    """Write down the oldest schema whose programs may go on: `0003 0002`, that is, 0003 serves 0002."""
+    version = _version(connection)
+    if version is None or not inspect(connection).has_table(setting.name):
+        return
+    oldest = version
+    for script in reversed(_steps(connection, None)):
+        if script.revision == oldest and _is_additive(script):
+            oldest = str(script.down_revision)
+    served = f"{version} {oldest}"
+    if read_setting(connection, SCHEMA_SERVES) != served:
+        write_setting(connection, SCHEMA_SERVES, served)
+
+
+def _steps(connection: Connection, version: str | None) -> list[Script]:
+    """Return the steps after *version*, the first one first."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_config(connection))
+    return [*scripts.iterate_revisions("head", version or "base")][::-1]
+
+
+def _is_additive(script: Script) -> bool:
+    return bool(getattr(script.module, "additive", False))
 
 
 def _version(connection: Connection) -> str | None:

@@ -31,9 +31,10 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a row says of itself, and the pause over it."""
+    """What a row says of itself, and the pause over it; `spec` is None where the row cannot be read."""
 
-    spec: TaskSpec
+    name: str
+    spec: TaskSpec | None
     pause: Pause | None
 
 
@@ -50,15 +51,16 @@ def selected(connection: Connection, selection: Selection) -> list[Selected]:
 
 
 def declared(connection: Connection, ids: Collection[int]) -> list[Declared]:
-    """Return the tasks *ids*, by name, but for rows that cannot be read."""
+    """Return the tasks *ids*, by name."""
     query = select(*SPEC_SELECTION, *PAUSE_SELECTION).select_from(TASKS_AND_PAUSES)
     found = []
     rows = connection.execute(query.where(among(connection, _c.id, ids)).order_by(_c.name, _c.id))
     for row in with_calendars(connection, rows):
         try:
-            found.append(Declared(spec_of(row), pause_of(row)))
+            spec = spec_of(row)
         except UNREADABLE:
-            continue
+            spec = None
+        found.append(Declared(row.name, spec, pause_of(row)))
     return found
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from taskcfg.errors import SchemaMismatch, WrongEnvironment
+from taskcfg.errors import DatabaseUnavailable, SchemaMismatch, WrongEnvironment
+from taskcfg.store.database import reading
 from taskcfg.store.tables import setting
 
 DATABASE_UUID = "database_uuid"
 ENVIRONMENT = "environment"
+SCHEMA_SERVES = "schema_serves"
+"""A schema, and the oldest one whose programs it still serves."""
 
 
 def read_setting(connection: Connection, name: str) -> str | None:
@@ -37,6 +41,20 @@ def database_uuid(connection: Connection) -> UUID:
     return UUID(value)
 
 
+class Identity:
+    """The database's identity for whoever can do without it for a moment: read once, None until it can be."""
+
+    def __init__(self, database: Engine) -> None:
+        self._database = database
+        self._known: UUID | None = None
+
+    def __call__(self) -> UUID | None:
+        if self._known is None:
+            with suppress(DatabaseUnavailable, SchemaMismatch), reading(self._database) as connection:
+                self._known = database_uuid(connection)
+        return self._known
+
+
 def give_identity(connection: Connection) -> None:
     """Write the database's identity, unless it has one."""
     if read_setting(connection, DATABASE_UUID) is None:
@@ -48,12 +66,24 @@ def environment(connection: Connection) -> str | None:
     return read_setting(connection, ENVIRONMENT)
 
 
+def stamp_environment(connection: Connection, name: str | None) -> None:
+    """Make the database that of environment *name*, if there is one and it belongs to none yet.
+
+    Raises WrongEnvironment where it belongs to another.
+    """
+    check_environment(connection, name)
+    if name is not None:
+        write_setting(connection, ENVIRONMENT, name)
+
+
 def check_environment(connection: Connection, name: str | None) -> None:
     """Refuse to work on a database of another environment. Raises WrongEnvironment."""
     stamped = environment(connection)
     if stamped is not None and stamped != name:
-        asked = f"`{name}`" if name else "no environment"
-        raise WrongEnvironment(
-            f"the database belongs to environment `{stamped}`, and this command is for {asked}",
-            hint=f"use `--env {stamped}`, or another `database_url`",
-        )
+        raise WrongEnvironment("the database", stamped, name)
+
+
+def check_database(database: Engine, name: str | None) -> None:
+    """The same as `check_environment`; a database without tables belongs to nobody."""
+    with suppress(SchemaMismatch), reading(database) as connection:
+        check_environment(connection, name)

@@ -66,6 +66,7 @@ def columns_of(spec: TaskSpec) -> dict[str, Any]:
         "protect": spec.protect,
         "file": spec.position.file if spec.position else None,
         "line": spec.position.line if spec.position else None,
+        "renamed_from": spec.renamed_from,
     }
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, func, or_, select
 
-from taskcfg.spec.fires import LIVE_STATES, EventState
+from taskcfg.spec.fires import EventState
 from taskcfg.store.columns import db_now, is_one_of
 from taskcfg.store.tables import schedule_event, task_config
 from taskcfg.store.task_list import TASKS_AND_PAUSES, TaskState, task_state
@@ -31,15 +30,6 @@ class Standing:
 class Attention:
     task: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """When a task fires next, as its row says."""
-
-    task: str
-    nominal_at: datetime
-    fire_at: datetime
 
 
 def standing(connection: Connection) -> Standing:
@@ -72,7 +62,7 @@ def attention(connection: Connection, limit: int = 50) -> list[Attention]:
     stuck = (
         select(_c.name, _e.reason)
         .join(schedule_event, _e.task_config_id == _c.id)
-        .where(is_one_of(_e.state, *LIVE_STATES), _e.reason.is_not(None))
+        .where(is_one_of(_e.state, EventState.PENDING, EventState.PUBLISHED), _e.reason.is_not(None))
         .distinct()
     )
     found = [
@@ -81,14 +71,3 @@ def attention(connection: Connection, limit: int = 50) -> list[Attention]:
         for name, reason in connection.execute(query.order_by(_c.name).limit(limit))
     ]
     return sorted(found, key=lambda each: (each.task, each.reason))[:limit]
-
-
-def coming(connection: Connection, limit: int = 50) -> list[Coming]:
-    """Return the tasks that fire next, in order of fire time."""
-    query = (
-        select(_c.name, _c.next_nominal_at, _c.next_fire_at)
-        .where(_c.next_fire_at.is_not(None))
-        .order_by(_c.next_fire_at, _c.name)
-        .limit(limit)
-    )
-    return [Coming(*row) for row in connection.execute(query)]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Float, Row, Text, bindparam, cast, func, select, update
+from sqlalchemy import Connection, Float, Row, Text, bindparam, cast, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from taskcfg.failpoints import failpoint
 from taskcfg.spec.fires import Dispatched, EventKind, EventState, ExecutionState, Refused, Started
-from taskcfg.store.columns import db_now, db_shift
+from taskcfg.store.columns import db_now, db_shift, is_one_of
+from taskcfg.store.hints import notify
 from taskcfg.store.outbox import EXPIRED, has_expired
 from taskcfg.store.spec_columns import labels_of
 from taskcfg.store.tables import schedule_event, task_config, task_execution
@@ -45,6 +47,9 @@ _THIS_FIRE = (
         _e.cancel_requested_at,
         _t.retired_at,
         has_expired(db_now()).label("expired"),
+        exists()
+        .where(_x.schedule_event_id == _e.id, is_one_of(_x.state, ExecutionState.RUNNING))
+        .label("running"),
     )
     .join(task_config, _t.id == _e.task_config_id)
     .where(_e.id == bindparam("this_fire"))
@@ -93,7 +98,9 @@ def start_execution(connection: Connection, dispatched: Dispatched, execution_id
     attempt = fire.attempts + 1
     if not _insert(connection, fire, dispatched, execution_id, attempt):
         return Refused("this dispatch was started already")
+    failpoint("starting.after_execution")
     connection.execute(_STARTED, {"this_fire": fire.id})
+    failpoint("starting.before_commit")
     return _started(fire, execution_id, attempt)
 
 
@@ -115,7 +122,10 @@ def _stale(fire: Row[Any], dispatched: Dispatched) -> str | None:
 
 
 def _ended_unstarted(connection: Connection, fire: Row[Any]) -> str | None:
-    """End a fire that may not start any more, and return why; None where it may."""
+    """End a fire that may not start any more, and return why; None where it may.
+
+    One whose attempt runs is refused only: this message came once more, and the attempt's end is the fire's.
+    """
     if fire.cancel_requested_at is not None:
         state, reason = EventState.CANCELLED, fire.reason or "cancelled before it started"
     elif fire.retired_at is not None:
@@ -124,8 +134,11 @@ def _ended_unstarted(connection: Connection, fire: Row[Any]) -> str | None:
         state, reason = EventState.EXPIRED, EXPIRED
     else:
         return None
+    if fire.running:
+        return reason
     ended = {"this_fire": fire.id, "state": state.value, "reason": reason}
     connection.execute(_ENDED, ended)
+    notify(connection)
     return reason
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from taskcfg.store.columns import Document, FrozenDocument, Instant
+from taskcfg.store.columns import Document, FrozenDocument, FrozenObject, Instant
 
 metadata = MetaData(
     naming_convention={
@@ -72,6 +72,7 @@ task_config = Table(
     Column("last_nominal_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("renamed_from", Text),
     postgresql_with={"fillfactor": 70},
 )
 _live_name = text("retired_at IS NULL")
@@ -103,7 +104,7 @@ schedule_event = Table(
     Column("nominal_at", Instant, nullable=False),
     Column("fire_at", Instant, nullable=False),
     Column("config_version", Integer, nullable=False),
-    Column("message", FrozenDocument),
+    Column("message", FrozenObject()),
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("node_id", Uuid),
@@ -138,6 +139,13 @@ Index(
     schedule_event.c.published_at,
     postgresql_where=_published,
     sqlite_where=_published,
+)
+_waiting = text("state = 'waiting'")
+Index(
+    "ix_schedule_event_waiting",
+    schedule_event.c.task_config_id,
+    postgresql_where=_waiting,
+    sqlite_where=_waiting,
 )
 _live = text("state IN ('pending', 'waiting', 'published')")
 Index("ix_schedule_event_live", schedule_event.c.task_config_id, postgresql_where=_live, sqlite_where=_live)
@@ -236,6 +244,7 @@ node = Table(
     Column("renewed_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("follows", Text),
 )
 Index("ix_node_kind", node.c.kind, node.c.expires_at)
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    case,
+    cast,
+    exists,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
-from taskcfg.reconcile.state import LiveTask
+from taskcfg.problems import Position
+from taskcfg.reconcile.state import LiveTask, Owner
 from taskcfg.spec.fire_time import coming_after, fire_time, same_times
 from taskcfg.spec.fires import LIVE_STATES, EventKind, EventState
 from taskcfg.spec.task import TaskSpec
@@ -29,18 +43,50 @@ def live_tasks(connection: Connection, source: str) -> dict[str, LiveTask]:
 
     Where somebody changed a row by hand, its digest is computed from what it says now.
     """
+    return _live(connection, _c.source == source)
+
+
+def drifted_tasks(connection: Connection) -> dict[str, str]:
+    """Return the live tasks whose rows no longer say what was applied, each with its source, by name."""
+    query = select(_c.id, _c.name, _c.source, _c.spec_digest).where(
+        _c.version != _c.applied_version, _c.retired_at.is_(None)
+    )
+    rows = connection.execute(query.order_by(_c.name)).all()
+    specs = specs_of(connection, [row.id for row in rows])
+    return {
+        row.name: row.source for row in rows if row.id not in specs or specs[row.id].digest != row.spec_digest
+    }
+
+
+def adopted_tasks(connection: Connection, owners: Mapping[str, Owner]) -> dict[str, LiveTask]:
+    """Return the live rows of these names, as `live_tasks` does, each with the source that has it."""
+    found = _live(connection, among(connection, _c.name, owners)) if owners else {}
+    return {name: replace(row, source=owners[name].source) for name, row in found.items()}
+
+
+def _live(connection: Connection, which: ColumnElement[bool]) -> dict[str, LiveTask]:
     rows = connection.execute(
-        select(_c.id, _c.name, _c.spec_digest, _c.version, _c.applied_version, _c.protect).where(
-            _c.source == source, _c.retired_at.is_(None)
-        )
+        select(
+            _c.id, _c.name, _c.spec_digest, _c.version, _c.applied_version, _c.protect, _c.renamed_from
+        ).where(which, _c.retired_at.is_(None))
     ).all()
     specs = specs_of(connection, [row.id for row in rows if row.version != row.applied_version])
     live = {}
-    for id_, name, digest, version, applied_version, protect in rows:
+    for id_, name, applied, version, applied_version, protect, renamed_from in rows:
+        digest = applied
         if version != applied_version:
             digest = specs[id_].digest if id_ in specs else UNREADABLE_DIGEST
-        live[name] = LiveTask(id_, name, digest, version, applied_version, protect)
+        live[name] = LiveTask(
+            id_, name, digest, version, applied_version, protect,
+            renamed_from=renamed_from, applied_digest=applied,
+        )  # fmt: skip
     return live
+
+
+def places_of(connection: Connection, source: str) -> dict[str, Position]:
+    """Return where the source's live tasks are declared, by name, as far as it is known."""
+    query = select(_c.name, _c.file, _c.line).where(_c.source == source, _c.retired_at.is_(None))
+    return {row.name: Position(row.file, row.line or 0) for row in connection.execute(query) if row.file}
 
 
 def specs_of(connection: Connection, ids: Collection[int]) -> dict[int, TaskSpec]:
@@ -57,23 +103,26 @@ def specs_of(connection: Connection, ids: Collection[int]) -> dict[int, TaskSpec
     return specs
 
 
-def owners(connection: Connection, names: Collection[str]) -> dict[str, str]:
-    """Return, of *names*, those that a live row of any source bears, with that source."""
-    if not names:
+def owners(connection: Connection, names: Collection[str] | None = None) -> dict[str, Owner]:
+    """Return, of *names* (default: of all), those that a live row of any source bears, with that source."""
+    if names is not None and not names:
         return {}
+    asked = true() if names is None else among(connection, _c.name, names)
     found = connection.execute(
-        select(_c.name, _c.source).where(_c.retired_at.is_(None), among(connection, _c.name, names))
+        select(_c.name, _c.source, _c.file, _c.line).where(_c.retired_at.is_(None), asked)
     )
-    return {row.name: row.source for row in found}
+    return {row.name: Owner(row.source, row.file, row.line) for row in found}
 
 
-def retired(connection: Connection, source: str, names: Collection[str]) -> dict[str, int]:
-    """Return, of *names*, those that *source* had and retired, with the id of the newest such row."""
-    if not names:
+def retired(connection: Connection, source: str, names: Collection[str] | None = None) -> dict[str, int]:
+    """Return, of *names* (default: of all), those that *source* had and retired, with the id of the newest
+    such row."""
+    if names is not None and not names:
         return {}
+    asked = true() if names is None else among(connection, _c.name, names)
     found = connection.execute(
         select(_c.name, _c.id)
-        .where(_c.source == source, _c.retired_at.is_not(None), among(connection, _c.name, names))
+        .where(_c.source == source, _c.retired_at.is_not(None), asked)
         .order_by(_c.retired_at, _c.id)
     )
     return {row.name: row.id for row in found}
@@ -87,8 +136,11 @@ def insert_tasks(
     return insert_rows(connection, task_config, _scheduled(connection, specs), shared=shared)
 
 
-def update_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
-    """Make the rows say what *specs*, by id, say, firing by the new schedule from now on.
+def update_tasks(
+    connection: Connection, specs: Mapping[int, TaskSpec], source: str, commit: str | None
+) -> None:
+    """Make the rows, which are *source*'s from now on, say what *specs*, by id, say, firing by the new
+    schedule from now on.
 
     Expects what is due under the old one to be recorded already. A task whose times stay the same goes
     on where it stands. A paused task stays paused; one that was in error is so no more; one that is
@@ -98,9 +150,21 @@ def update_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: 
     off = [id_ for id_, spec in specs.items() if not spec.enabled]
     disabled = connection.scalars(select(_c.id).where(among(connection, _c.id, off), _c.enabled)).all()
     scheduled_rows = _going_on(connection, specs, _scheduled(connection, specs.values()))
-    _write(connection, specs, scheduled_rows, {"commit": commit, "updated_at": db_now(), **_NO_ERROR})
+    _write(
+        connection,
+        specs,
+        scheduled_rows,
+        {"source": source, "commit": commit, "updated_at": db_now(), **_NO_ERROR},
+    )
     scheduled = schedule_event.c.kind == EventKind.SCHEDULED
     _cancel_fires(connection, disabled, "cancelled: the task was disabled", scheduled)
+
+
+def free_names(connection: Connection, ids: Collection[int]) -> None:
+    """Give the rows names that no task can have, so that others may get theirs."""
+    if ids:
+        unlike_any = literal("~").concat(cast(_c.id, Text))
+        connection.execute(update(task_config).where(among(connection, _c.id, ids)).values(name=unlike_any))
 
 
 def revive_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
@@ -131,22 +195,24 @@ def refresh_places(
     """
     desired = {spec.name: spec for spec in specs}
     rows = connection.execute(
-        select(_c.id, _c.name, _c.file, _c.line, _c.version, _c.applied_version).where(
+        select(_c.id, _c.name, _c.file, _c.line, _c.renamed_from, _c.version, _c.applied_version).where(
             _c.source == source, _c.retired_at.is_(None)
         )
     )
     moved = []
-    for id_, name, file, line, version, applied_version in rows:
+    for id_, name, file, line, renamed_from, version, applied_version in rows:
         spec = desired.get(name)
         if spec is None:
             continue
         place = (spec.position.file, spec.position.line) if spec.position else (None, None)
-        if place != (file, line) or version != applied_version:
+        told = (*place, spec.renamed_from)
+        if told != (file, line, renamed_from) or version != applied_version:
             moved.append(
                 {
                     "id": id_,
                     "file": place[0],
                     "line": place[1],
+                    "renamed_from": spec.renamed_from,
                     "applied_version": version,
                     "spec_digest": spec.digest,
                 }

@@ -21,6 +21,7 @@ from taskcfg.errors import BrokerUnavailable
 from taskcfg.transport.schema import prepare
 
 BUSY_TIMEOUT = 10.0  # seconds to wait for another process's write
+RESERVE = 8 * 2**20  # bytes of the disk that publishers leave to consumers, who make room
 
 _lock = threading.RLock()
 _files: weakref.WeakSet[BrokerFile] = weakref.WeakSet()
@@ -100,6 +101,28 @@ class BrokerFile:
                     connection.rollback()
                 raise
             self._own_writes += 1
+
+    def keep_reserve(self, size: int) -> None:
+        """Raise BrokerFileError if *size* bytes more would leave consumers no room to make some.
+
+        A message is written to the log first and from there to the file, and so is every step of its
+        consumer: on a disk that publishers had filled to the last byte nobody could take one any more.
+        """
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError:
+            return  # opening the file tells what is wrong
+        log = 0
+        with contextlib.suppress(FileNotFoundError):
+            log = os.stat(f"{self.path}-wal").st_size
+        if disk.f_bavail * disk.f_frsize < RESERVE + log + 2 * size:
+            reason, hint = _REASONS[sqlite3.SQLITE_FULL]
+            raise BrokerFileError(
+                self.path,
+                f"{reason} (the last {RESERVE >> 20} MiB are for consumers)",
+                hint=hint,
+                transient=True,
+            )
 
     def change_token(self) -> tuple[int, int, int]:
         """Return something that differs whenever anybody may have written since it last was asked for.

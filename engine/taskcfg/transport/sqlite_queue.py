@@ -29,6 +29,7 @@ class SqliteQueue:
 
     def put(self, messages: Sequence[Outgoing]) -> None:
         """Store *messages*, all or none; when this returns, they outlive the kill of any process."""
+        self._file.keep_reserve(sum(len(message.body) for message in messages))
         now = self._file.clock.now().timestamp()
         with self._file.writing() as database:
             database.executemany(

@@ -1,4 +1,4 @@
-"""The type `cleanup`: removes what is old: finished executions, or files."""
+"""The type `cleanup`: removes what is old: fires that ended, finished executions, or files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_LATER = ("schedule_events", "rows")
+_LATER = ("rows",)
 
 _FINISHED = """
     DELETE FROM task_execution WHERE id IN (
@@ -33,6 +33,17 @@ _FINISHED = """
         ORDER BY x.started_at LIMIT :batch {lock}
     )
 """
+# The same fires as `taskcfg purge --older-than`; by the primary key, in the order of recording.
+_ENDED = """
+    SELECT x.id FROM schedule_event AS x
+    WHERE x.created_at < {cutoff} AND coalesce(x.done_at, x.created_at) < {cutoff}
+    AND x.state NOT IN ('pending', 'waiting', 'published')
+    ORDER BY x.id LIMIT :batch {lock}
+"""
+_WITH_ATTEMPTS = (
+    "DELETE FROM task_execution WHERE schedule_event_id IN :ids",
+    "DELETE FROM schedule_event WHERE id IN :ids",
+)
 # The database's clock decides what is old; SQLite keeps instants as microseconds.
 _DIALECTS = {
     "postgresql": {"cutoff": "now() - make_interval(secs => :age)", "lock": "FOR UPDATE OF x SKIP LOCKED"},
@@ -43,13 +54,14 @@ _DIALECTS = {
 }
 
 
-Target = Literal["execution_history", "files"]
+Target = Literal["execution_history", "schedule_events", "files"]
 
 
 class CleanupParams(Params):
     """What to remove, and from which age on.
 
     `execution_history` removes finished executions of finished fires, `batch` in a transaction.
+    `schedule_events` removes fires that ended, with their executions, in the same way.
     `files` removes regular files in `path` and below whose name matches `pattern`, but follows
     no symbolic link; a relative `path` is counted from the project's folder. With `dry_run`
     files are counted and not removed.
@@ -60,7 +72,9 @@ class CleanupParams(Params):
     path: str | None = Field(default=None, description="The folder of the files")
     pattern: str = Field(default="*", description="Which files, by their names: `*.log`")
     dry_run: bool = Field(default=False, description="Count the files, and remove none")
-    batch: int = Field(default=1000, ge=1, le=100_000, description="Executions removed in one transaction")
+    batch: int = Field(
+        default=1000, ge=1, le=100_000, description="Executions or fires removed in one transaction"
+    )
 
     @field_validator("target", mode="before", json_schema_input_type=Target)
     @classmethod
@@ -90,7 +104,7 @@ class CleanupParams(Params):
 
 
 def _only_for_files(value: Value, given: bool, info: ValidationInfo) -> Value:
-    if given and info.data.get("target") == "execution_history":
+    if given and info.data.get("target", "files") != "files":
         raise PydanticCustomError("unfit", "only for `target: files`")
     return value
 
@@ -101,7 +115,7 @@ class IncompleteCleanup(Exception):
 
 @task_type("cleanup")
 def cleanup(params: CleanupParams) -> dict[str, int]:
-    """Remove finished executions, or files, that are older than an age."""
+    """Remove fires that ended, finished executions, or files, that are older than an age."""
     from taskcfg.types.surroundings import settings_at_work
 
     settings = settings_at_work()
@@ -113,7 +127,8 @@ def cleanup(params: CleanupParams) -> dict[str, int]:
     database = create_engine(
         settings.database_url.replace("postgres://", "postgresql://", 1), poolclass=NullPool
     )
-    return remove_old_executions(database, params)
+    remove = remove_old_events if params.target == "schedule_events" else remove_old_executions
+    return remove(database, params)
 
 
 def remove_old_executions(database: Engine, params: CleanupParams) -> dict[str, int]:
@@ -129,6 +144,23 @@ def remove_old_executions(database: Engine, params: CleanupParams) -> dict[str, 
         removed, batches = removed + count, batches + (count > 0)
         if count < params.batch:
             return {"executions": removed, "batches": batches}
+
+
+def remove_old_events(database: Engine, params: CleanupParams) -> dict[str, int]:
+    """Delete fires that ended `older_than` ago, with their executions, `batch` in each transaction."""
+    from sqlalchemy import bindparam, text
+
+    found = text(_ENDED.format(**_DIALECTS[database.dialect.name]))
+    values = {"age": params.older_than.total_seconds(), "batch": params.batch}
+    statements = [text(each).bindparams(bindparam("ids", expanding=True)) for each in _WITH_ATTEMPTS]
+    executions = events = batches = 0
+    while True:
+        with database.begin() as connection:
+            ids = connection.execute(found, values).scalars().all()
+            rows = [connection.execute(each, {"ids": ids}).rowcount if ids else 0 for each in statements]
+        executions, events, batches = executions + rows[0], events + rows[1], batches + bool(ids)
+        if len(ids) < params.batch:
+            return {"events": events, "executions": executions, "batches": batches}
 
 
 def remove_old_files(folder: Path, params: CleanupParams, clock: Clock) -> dict[str, int]:

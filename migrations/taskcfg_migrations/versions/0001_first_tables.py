@@ -8,6 +8,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+additive = False
 
 instant = sa.BigInteger().with_variant(sa.DateTime(timezone=True), "postgresql")
 row_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from taskcfg.problems import Position, Problem
-from taskcfg.source.folders import NOT_TASKS, SUFFIXES, shown_path
+from taskcfg.source.folders import files_beside, shown_path
 from taskcfg.spec.calendar import Calendar
 from taskcfg.spec.fields import InvalidValue, task_name
 
@@ -72,16 +71,13 @@ class CalendarFiles(Mapping[str, Calendar | None]):
 
     def _list(self, folder: Path) -> None:
         try:
-            with os.scandir(folder) as listing:
-                found = sorted(entry.name for entry in listing if _is_calendar(entry))
-        except (FileNotFoundError, NotADirectoryError):
-            return
+            found = files_beside(folder)
         except OSError as error:
             self._unreadable = True
             self._add(folder, f"the folder cannot be read: {(error.strerror or str(error)).lower()}")
             return
-        for file_name in found:
-            self._note(folder / file_name)
+        for file in found:
+            self._note(file)
 
     def _note(self, file: Path) -> None:
         try:
@@ -95,7 +91,3 @@ class CalendarFiles(Mapping[str, Calendar | None]):
     def _add(self, place: Path, message: str, hint: str | None = None, also: Path | None = None) -> None:
         other = Position(shown_path(also, self._root)) if also else None
         self.problems.append(Problem(Position(shown_path(place, self._root)), message, hint, also=other))
-
-
-def _is_calendar(entry: os.DirEntry[str]) -> bool:
-    return entry.name.endswith(SUFFIXES) and not entry.name.startswith(NOT_TASKS) and not entry.is_dir()

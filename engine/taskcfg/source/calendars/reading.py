@@ -14,9 +14,10 @@ from taskcfg.source.calendars.holiday_dates import UnknownHolidays, holiday_date
 from taskcfg.source.findings import Findings, did_you_mean
 from taskcfg.source.nodes import Entries, entries_of, is_null, value_of
 from taskcfg.source.yaml_reader import read_yaml
-from taskcfg.spec.calendar import WEEKDAYS, Calendar, calendar_of
+from taskcfg.spec.calendar import Calendar, calendar_of
 from taskcfg.spec.shown import shown
 from taskcfg.spec.times.cron_terms import FIRST_YEAR, LAST_YEAR, NUMBERINGS
+from taskcfg.spec.times.days import WEEKDAYS
 
 FIELDS = ("dates", "weekdays", "holidays")
 HOLIDAY_FIELDS = ("country", "subdivision")

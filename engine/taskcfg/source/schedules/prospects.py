@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import Enum
 
-from taskcfg.spec.schedule import At, CronFields, Part, Qualified, rule_of
+from taskcfg.spec.schedule import At, CronFields, Part, Qualified, rule_of, zone_of
 from taskcfg.spec.times.timetable import timetable
 from taskcfg.spec.times.zones import zone_named
 
@@ -20,7 +20,7 @@ class Prospect(Enum):
 
 def prospect(part: Part, zone: str, now: datetime) -> Prospect:
     """Return what is to be expected of *part* from *now* on; *zone* is its task's."""
-    if not _may_end(part):
+    if not may_end(part):
         return Prospect.COMING
     times = timetable(part, zone)
     if times.next_after(now - _MICROSECOND) is not None:
@@ -28,7 +28,8 @@ def prospect(part: Part, zone: str, now: datetime) -> Prospect:
     return Prospect.NEVER if times.previous_before(now) is None else Prospect.OVER
 
 
-def _may_end(part: Part) -> bool:
+def may_end(part: Part) -> bool:
+    """Say whether there may be a last fire: only then it is a question of the hour what is to be expected."""
     rule = rule_of(part)
     if isinstance(rule, At) or (isinstance(rule, CronFields) and "year" in dict(rule.fields)):
         return True
@@ -37,7 +38,7 @@ def _may_end(part: Part) -> bool:
 
 def why_never(part: Qualified, zone: str) -> tuple[str, str]:
     """Return which key of *part* keeps it from ever firing, and how that is said."""
-    local = zone_named(part.timezone or zone)
+    local = zone_named(zone_of(part, zone))
     start, end = (
         None if each is None else each.astimezone(local).isoformat() for each in (part.start, part.end)
     )

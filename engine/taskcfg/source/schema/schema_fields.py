@@ -24,9 +24,10 @@ from taskcfg.spec.fields import (
     LONGEST_LINE,
     LONGEST_QUEUE,
     LONGEST_RUNBOOK,
+    MOST_ALLOWED,
     MOST_ATTEMPTS,
 )
-from taskcfg.spec.policy import Backoff, CatchUp, Delivery
+from taskcfg.spec.policy import Backoff, CatchUp, Delivery, OverlapMode
 from taskcfg.spec.task import LONGEST_NAME
 
 NAME: JsonSchema = {
@@ -47,6 +48,22 @@ RETRY: JsonSchema = {
         "jitter": truth("Whether the delay is spread at random (default false)."),
     },
     "additionalProperties": False,
+}
+
+OVERLAP: JsonSchema = {
+    "description": "What a fire does while an earlier one is live (default skip); `{allow: 3}`: at most so"
+    " many are live.",
+    "if": {"type": "object"},
+    "then": {
+        "properties": {"allow": whole("How many may be live at once.", 1, MOST_ALLOWED)},
+        "required": ["allow"],
+        "additionalProperties": False,
+    },
+    "else": or_reference({"enum": [*OverlapMode, None]}),
+    "defaultSnippets": [
+        *({"label": mode.value, "body": mode.value} for mode in OverlapMode),
+        {"label": "{allow: 3}", "body": {"allow": 3}},
+    ],
 }
 
 LABELS: JsonSchema = {
@@ -79,7 +96,7 @@ FIELDS: Mapping[str, JsonSchema] = {
     "priority": whole("0 (lowest) to 9 (default 5).", 0, 9),
     "timeout": duration("An attempt is stopped after it and recorded `timed_out` (default: the type's).", 1),
     "retry": RETRY,
-    "overlap": one_of("What a fire does while an earlier one is live (default skip).", "skip", "allow"),
+    "overlap": OVERLAP,
     "catch_up": one_of("Which missed fires are made up for (default latest).", *CatchUp),
     "catch_up_window": duration("How far back a missed fire still counts (default 1d)."),
     "expires": duration("A fire not started this long after its time is dropped (default never).", 1),
@@ -88,5 +105,7 @@ FIELDS: Mapping[str, JsonSchema] = {
         *Delivery,
     ),
     "jitter": duration("Fires are spread over this long after their time (default 0s)."),
+    "protect": truth("Apply refuses to delete it, also after it is gone from the files (default false)."),
+    "renamed_from": text("The name it had: history and pause follow.", **NAME),
 }
 """All fields of a task but `type`."""

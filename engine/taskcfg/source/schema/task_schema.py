@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from taskcfg.source.reading import OWN
 from taskcfg.source.schema.schema_fields import FIELDS, NAME
 from taskcfg.source.schema.schema_parts import JsonSchema, in_any_case, or_reference
+from taskcfg.source.top_level import OWN
 from taskcfg.types.params_schema import params_schema
 from taskcfg.types.registry import TaskType
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from taskcfg.spec.schedule import Every, Qualified, Schedule, parts_of, rule_of
+from taskcfg.spec.schedule import Every, Schedule, parts_of, rule_of, zone_of
 from taskcfg.spec.times.clock_changes import WITHIN, ClockChange, clock_changes
 from taskcfg.spec.times.cron import CronRule
 from taskcfg.spec.times.cron_rules import cron_rule
@@ -44,7 +44,7 @@ def no_closer_than(schedule: Schedule, zone: str, now: datetime) -> timedelta:
     if len(parts) == 1 and isinstance(only := rule_of(parts[0]), Every):
         return only.interval
     rules = [rule for part in parts if (rule := cron_rule(part)) is not None]
-    zones = {part.timezone or zone if isinstance(part, Qualified) else zone for part in parts}
+    zones = {zone_of(part, zone) for part in parts}
     if len(rules) != len(parts) or len(zones) != 1:
         return timedelta(0)
     return _around_changes(rules, _changes_of(zones.pop(), midnight(now)))

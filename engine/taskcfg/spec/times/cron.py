@@ -80,6 +80,10 @@ def read_cron(expression: str) -> CronRule:
         return CronRule(nickname, rule.times, rule.follows_real_time)
     fields = expression.split()
     text = " ".join(fields)
+    if "=" in expression:
+        raise InvalidCron(
+            f"{shown(text)} sets a variable, as in a crontab", "a zone is the field `timezone` of the task"
+        )
     if len(fields) not in (5, 6):
         raise _misshapen(text, len(fields))
     *seconds, minute, hour, day, month, weekday = fields
@@ -172,5 +176,7 @@ def _misshapen(text: str, number: int) -> InvalidCron:
             f"{shown(text)} has 7 fields",
             "years go into the form with named fields: `cron: {minute: 0, hour: 9, year: 2027}`",
         )
+    if number > 7:
+        return InvalidCron(f"{shown(text)} has {number} fields", f"{_FIVE}; a command is left away")
     plural = "field" if number == 1 else "fields"
     return InvalidCron(f"{shown(text)} has {number} {plural}", _FIVE)

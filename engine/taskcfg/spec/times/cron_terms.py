@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from taskcfg.spec.shown import shown
-from taskcfg.spec.times.days import LAST
+from taskcfg.spec.times.days import LAST, WEEKDAYS
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 NUMBERINGS = "crontab counts them from 0, Sunday; others, such as APScheduler, from 0, Monday"
 
@@ -48,7 +47,7 @@ class Field:
 
     @property
     def is_weekday(self) -> bool:
-        return self.names == _DAYS
+        return self.names == WEEKDAYS
 
 
 SECOND = Field("second", 0, 59)
@@ -56,8 +55,8 @@ MINUTE = Field("minute", 0, 59)
 HOUR = Field("hour", 0, 23)
 DAY = Field("day of month", 1, 31)
 MONTH = Field("month", 1, 12, _MONTHS, 1)
-WEEKDAY = Field("day of week", 0, 7, _DAYS)
-NAMED_WEEKDAY = Field("day of week", 0, 7, _DAYS, names_only=True)
+WEEKDAY = Field("day of week", 0, 7, WEEKDAYS)
+NAMED_WEEKDAY = Field("day of week", 0, 7, WEEKDAYS, names_only=True)
 YEAR = Field("year", FIRST_YEAR, LAST_YEAR)
 
 
@@ -91,7 +90,7 @@ def read_field(field: Field, text: str) -> Meaning:
 
 
 def _is_last(term: str) -> bool:
-    return len(term) > 1 and term[-1] == "L" and (term[:-1] in _DAYS or term[:-1] in "01234567")
+    return len(term) > 1 and term[-1] == "L" and (term[:-1] in WEEKDAYS or term[:-1] in "01234567")
 
 
 def _nth(field: Field, term: str) -> tuple[int, int]:
@@ -128,12 +127,12 @@ def _ends(field: Field, body: str) -> list[int]:
     ends = body.split("-") if "-" in body else [body]
     numbers = [number for end in ends if (number := field.number(end)) is not None]
     if len(ends) > 2 or len(numbers) < len(ends):
-        raise InvalidCron(f"{field.word} {shown(body)} cannot be read", _expected(field))
+        raise InvalidCron(f"{field.word} {shown(body)} cannot be read", _expected(field, body))
     for end, number in zip(ends, numbers, strict=True):
         if field.names_only and end not in field.names:
             raise InvalidCron(
                 f"{field.word} {shown(end)} is a number, and weekdays have several: {NUMBERINGS}",
-                f"write its name: {_DAYS[number % 7]}, if you mean crontab's",
+                f"write its name: {WEEKDAYS[number % 7]}, if you mean crontab's",
             )
         if not field.lowest <= number <= field.highest:
             raise InvalidCron(f"{field.word} {shown(end)} is not within {field.range}")
@@ -145,7 +144,12 @@ def _ends(field: Field, body: str) -> list[int]:
     return numbers
 
 
-def _expected(field: Field) -> str:
+def _expected(field: Field, body: str) -> str:
+    short = body[:3]
+    if short in field.names and body.isalpha():
+        return f"names are short: write `{short}`"
+    if field is DAY and body.endswith("W"):
+        return "the nearest weekday is another dialect's; the last workday of the month is `LW`"
     example = "MON-FRI" if field.is_weekday else f"{field.lowest + 1}-{field.lowest + 3}"
     return (
         f"expected {field.range}, `*`, a range such as `{example}`, "

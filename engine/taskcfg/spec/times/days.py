@@ -11,6 +11,9 @@ from typing import Protocol
 LAST = -1
 """As the number of a weekday in its month: the last one."""
 
+WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+"""Short names of the weekdays; their places are their numbers, Sunday being 0."""
+
 ALL_DAYS = (1 << 32) - 2
 ALL_WEEKDAYS = 0b1111111
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from taskcfg.spec.schedule import At, Every, Part, Qualified, Schedule, parts_of
+from taskcfg.spec.schedule import At, Every, Part, Schedule, parts_of, zone_of
 from taskcfg.spec.times.clock_changes import WITHIN, clock_changes
 from taskcfg.spec.times.closeness import clock_gap
 from taskcfg.spec.times.cron_rules import cron_rule
@@ -100,7 +100,7 @@ def _around(table: Timetable, change: datetime) -> list[datetime]:
 
 def _clock_changes(parts: Iterable[Part], zone: str, now: datetime) -> Iterator[datetime]:
     """Yield when clocks change within 13 months in the zones of *parts*."""
-    zones = {part.timezone or zone if isinstance(part, Qualified) else zone for part in parts}
+    zones = {zone_of(part, zone) for part in parts}
     for name in sorted(zones):
         for change in clock_changes(zone_named(name), now, now + WITHIN):
             yield change.at

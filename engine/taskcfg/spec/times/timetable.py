@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from taskcfg.spec.schedule import At, Cron, CronFields, Every, Part, Qualified, Schedule, parts_of
+from taskcfg.spec.schedule import At, Cron, CronFields, Every, Part, Qualified, Schedule, parts_of, zone_of
 from taskcfg.spec.times.cron import CronRule, read_cron, read_cron_fields
 from taskcfg.spec.times.days import EVERY_DAY, OpenDays
 from taskcfg.spec.times.nominal import NominalTime, Times
@@ -92,7 +92,7 @@ def timetable(schedule: Schedule, zone: str) -> Timetable:
 def _part_times(part: Part, task_zone: str) -> Times:
     if not isinstance(part, Qualified):
         return _rule_times(Qualified(part), zone_named(task_zone))
-    times = _rule_times(part, zone_named(part.timezone or task_zone))
+    times = _rule_times(part, zone_named(zone_of(part, task_zone)))
     return times if part.start is None and part.end is None else BoundedTimes(times, part.start, part.end)
 
 

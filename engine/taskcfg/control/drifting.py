@@ -1,0 +1,51 @@
+"""Live against last applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from taskcfg.reconcile.drift import Drifted, drift, drift_total
+from taskcfg.reconcile.past import state_at
+from taskcfg.store import past
+from taskcfg.store.database import Connection
+from taskcfg.store.live_state import StoredState
+from taskcfg.store.revisions import current_revision
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """What somebody changed of *source* since its `revision`, of how many tasks; None: not applied yet."""
+
+    source: str
+    revision: int | None
+    drifted: list[Drifted]
+    tasks: int
+
+    def lines(self) -> list[str]:
+        """Return it as lines of text; the last one sums it up."""
+        found = [line for each in self.drifted for line in each.lines()]
+        return [*found, *([""] if found else []), drift_total(self.drifted, self.tasks)]
+
+    def document(self) -> dict[str, Any]:
+        """Return it in the JSON shape of `taskcfg drift`."""
+        return {
+            "source": self.source,
+            "revision": self.revision,
+            "resource_drift": [each.document() for each in self.drifted],
+            "has_drift": bool(self.drifted),
+        }
+
+
+def drift_of(connection: Connection, source: str) -> DriftReport:
+    """Return how *source* differs from what was last applied."""
+    state = StoredState(connection, source)
+    revision, live = current_revision(connection, source), state.live_tasks()
+    applied = {}
+    if revision is not None:
+        then = state_at(past.all_revisions(connection), source)  # others may have adopted some since
+        applied = {name: document for name, (document, _) in then.items()}
+    by_hand = [row for row in live.values() if row.changed_by_hand or row.name not in applied]
+    specs = state.specs_of([row.id for row in by_hand])
+    changed = {row.name: specs[row.id].document() if row.id in specs else None for row in by_hand}
+    return DriftReport(source, revision, drift(applied, list(live), changed), len(live))
