@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["services.fixtures"]
+pytest_plugins = ["services.fixtures", "chaos.table"]
 
 # a slow machine is no failure
 settings.register_profile("taskcfg", deadline=None, print_blob=True)

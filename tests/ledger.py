@@ -70,12 +70,14 @@ class MemoryOutbox:
 
 @dataclass
 class MemoryRecords:
-    """Attempts, started and ended. `refusal` is what every start is answered with, if anything is."""
+    """Attempts, started and ended. `refusal` is what every start is answered with, if anything is;
+    `recorded_as` the state that every end is written down as, whatever its outcome says."""
 
     states: dict[UUID, ExecutionState] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     dispatched: list[Dispatched] = field(default_factory=list)
     refusal: str | None = None
+    recorded_as: ExecutionState | None = None
     _running: dict[tuple[UUID, int, int], UUID] = field(default_factory=dict)
 
     def start(self, dispatched: Dispatched) -> Started | Refused:
@@ -97,12 +99,13 @@ class MemoryRecords:
             labels={"team": "platform"},
         )
 
-    def finish(self, execution_id: UUID, outcome: Outcome) -> None:
-        if self.states[execution_id] is ExecutionState.RUNNING:
-            self.states[execution_id] = outcome.state
-            self.outcomes.append(outcome)
+    def finish(self, execution_id: UUID, outcome: Outcome) -> ExecutionState | None:
+        if self.states[execution_id] is not ExecutionState.RUNNING:
+            return None
+        self.states[execution_id] = self.recorded_as or outcome.state
+        self.outcomes.append(outcome)
+        return self.states[execution_id]
 
-    def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> None:
+    def finish_dispatch(self, dispatched: Dispatched, outcome: Outcome) -> ExecutionState | None:
         key = (dispatched.event_id, dispatched.dispatch_no, dispatched.celery_retry)
-        if key in self._running:
-            self.finish(self._running[key], outcome)
+        return self.finish(self._running[key], outcome) if key in self._running else None

@@ -14,19 +14,20 @@ from pages import commands, flags, read, rows
 from taskcfg import errors
 from taskcfg.control import documents
 from taskcfg.errors import TaskcfgError
+from taskcfg.setting_values import size_text
 from taskcfg.settings import READERS, Settings, load_settings
 from taskcfg.spec.duration import duration_text
 from taskcfg_cli.exit_codes import ExitCode, exit_code_of
 from taskcfg_cli.main import ALIASES, taskcfg
 
-EVERYWHERE = {"--help", "--log-level", "--log-format", "--color"}
+EVERYWHERE = {"--help", "--env", "--log-level", "--log-format", "--color"}
 
 
 def sections(text: str) -> dict[str, str]:
     """Return the sections of docs/commands.md by the command they describe."""
     parts = re.split(r"^## `taskcfg ([^`]+)`$", text, flags=re.MULTILINE)
     return {
-        re.split(r" \[| NAME| FIRE", title)[0]: body
+        re.split(r" \[| NAME| FIRE| REVISION", title)[0]: body
         for title, body in zip(parts[1::2], parts[2::2], strict=True)
     }
 
@@ -75,6 +76,10 @@ def default_text(name: str) -> str:
         default = default.replace("////", "///")
     if isinstance(default, timedelta):
         default = duration_text(default)
+    if isinstance(default, bool):
+        default = str(default).lower()
+    if name == "max_message_size":
+        default = size_text(default)
     return "none" if default in (None, ()) else f"`{default}`"
 
 

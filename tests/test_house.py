@@ -23,7 +23,13 @@ FUNCTION_LINES = 40
 FORBIDDEN_WORD = re.compile(r"(Manager|Helper)s?$|^(handle|process)_")
 FORBIDDEN_MODULES = {"base", "common", "helper", "helpers", "manager", "util", "utils"}
 # methods that SQLAlchemy, click and Pydantic call
-THEIRS = {"process_bind_param", "process_result_value", "get_command", "handle_invalid_for_json_schema"}
+THEIRS = {
+    "process_bind_param",
+    "process_result_value",
+    "get_command",
+    "handle_invalid_for_json_schema",
+    "handle_error",
+}
 ADAPTERS = ("engine/taskcfg/scheduling/", "engine/taskcfg/transport/")
 
 CLOCK = "engine/taskcfg/clock.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.project import Project
+from acceptance.project import Project, declare
 
 
 @pytest.fixture
@@ -25,3 +25,12 @@ def production(project: Project, postgres_url: str, rabbitmq_url: str) -> Iterat
     project.env |= {"TASKCFG_DATABASE_URL": postgres_url, "TASKCFG_BROKER_URL": rabbitmq_url}
     yield project
     project.close()  # before its services go
+
+
+@pytest.fixture
+def ready(project: Project) -> Project:
+    """A project with tables, and the task `nightly` applied."""
+    project.ok("db", "upgrade")
+    declare(project, "nightly")
+    project.ok("apply", "--yes")
+    return project

@@ -4,16 +4,25 @@ It reads three independent witnesses: `schedule_event`, `task_execution`, and th
 tasks' own bodies append to.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import Engine, create_engine, select
 
+from taskcfg.spec.audit.books import AuditedAttempt, Note
+from taskcfg.spec.audit.notes import BEGAN, ENDED, check_notes
+from taskcfg.spec.audit.verdict import Fault, Verdict
+from taskcfg.store.audit import attempts_at, audit_books, snapshot
+from taskcfg.store.database import open_database
+from taskcfg.store.late import Patience
 from taskcfg.store.tables import schedule_event, task_config, task_execution
+
+EVER = timedelta(days=10_000)
 
 WORK = '''
 import os, time
@@ -45,6 +54,7 @@ class Event:
     kind: str
     state: str
     nominal_at: datetime
+    created_at: datetime
     node: str | None
     span_end: datetime | None
     span_count: int | None
@@ -57,29 +67,25 @@ class Ledger:
 
     events: tuple[Event, ...]
     lines: tuple[tuple[str, ...], ...]
+    place: tuple[str, Path | None]
 
-    def gaps(self, interval: timedelta) -> list[str]:
-        """Return the nominal times between a task's first and last event that none covers."""
-        found = []
-        for task, events in self._by_task().items():
-            covered = {instant for event in events for instant in _covered(event, interval)}
-            instant, last = min(covered), max(covered)
-            while instant <= last:
-                if instant not in covered:
-                    found.append(f"{task} {instant}")
-                instant += interval
-        return found
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the audit finds now: that of `taskcfg doctor --audit`, and the tasks' own log besides."""
+        return audited(*self.place)
+
+    def gaps(self) -> list[str]:
+        """Return the nominal times, of whatever schedule a task had then, that nothing stands for."""
+        return [str(finding) for finding in self.verdict.gaps]
 
     def doubles(self) -> list[str]:
-        """Return what was recorded twice, or succeeded twice, or whose body ended twice."""
-        keys = Counter((event.task, event.nominal_at) for event in self.events if event.kind == "scheduled")
-        found = [f"recorded {count} times: {key}" for key, count in keys.items() if count > 1]
-        for event in self.events:
-            succeeded = event.executions.count("succeeded")
-            if succeeded > 1:
-                found.append(f"succeeded {succeeded} times: {event}")
-        dispatches = Counter((line[2], line[4]) for line in self.lines if line[0] == "began")
-        return found + [f"began {count} times: {key}" for key, count in dispatches.items() if count > 1]
+        """Return what was recorded, started, begun, ended, or succeeded twice."""
+        return [str(finding) for finding in self.verdict.doubles]
+
+    def contradictions(self) -> list[str]:
+        """Return what fired at a time of its own, and where the books or the log do not agree."""
+        found = self.verdict.found
+        return [str(finding) for finding in (*found[Fault.EXTRA], *found[Fault.CONTRADICTION])]
 
     def unfinished(self) -> list[Event]:
         return [event for event in self.events if event.state in ("pending", "waiting", "published")]
@@ -89,37 +95,65 @@ class Ledger:
         silent = ("missed", "skipped", "expired", "cancelled")
         return [e for e in self.events if e.state not in silent and e.executions.count("succeeded") != 1]
 
-    def _by_task(self) -> dict[str, list[Event]]:
-        found: dict[str, list[Event]] = {}
-        for event in self.events:
-            if event.kind == "scheduled":
-                found.setdefault(event.task, []).append(event)
-        return found
 
-
-def read_ledger(database_url: str, log: Path | None = None) -> Ledger:
-    """Read all three witnesses."""
+def read_ledger(database_url: str, log: Path | None = None, tasks: str = "%") -> Ledger:
+    """Read all three witnesses; of the tasks whose names are like *tasks*."""
     database = create_engine(database_url)
     try:
         with database.connect() as connection:
             # events first: one that is done has its executions closed in the same transaction
             rows = connection.execute(
-                select(schedule_event, task_config.c.name).join(
-                    task_config, task_config.c.id == schedule_event.c.task_config_id
-                )
+                select(schedule_event, task_config.c.name)
+                .join(task_config, task_config.c.id == schedule_event.c.task_config_id)
+                .where(task_config.c.name.like(tasks))
             ).all()
             executions: dict[Any, list[str]] = {}
             for event_id, state in connection.execute(
-                select(task_execution.c.schedule_event_id, task_execution.c.state).order_by(
-                    task_execution.c.attempt
-                )
+                select(task_execution.c.schedule_event_id, task_execution.c.state)
+                .join(task_config, task_config.c.id == task_execution.c.task_config_id)
+                .where(task_config.c.name.like(tasks))
+                .order_by(task_execution.c.attempt)
             ):
                 executions.setdefault(event_id, []).append(state)
     finally:
         database.dispose()
     events = tuple(_event(row, executions.get(row.id, ())) for row in rows)
+    return Ledger(events, _lines(log), (database_url, log))
+
+
+def audited(database_url: str, log: Path | None = None) -> Verdict:
+    """Audit all that is recorded, and compare it with what the tasks of type `work` noted."""
+    database = open_database(database_url, role="test")
+    try:
+        began = [line for line in _lines(log) if line[0] == BEGAN]
+        verdict = audit_books(database, EVER, Patience()).verdict
+        if log is not None:
+            attempts, tasks = _attempts(database)
+            ended = [line for line in _lines(log) if line[0] == ENDED]
+            for finding in check_notes([*map(_note, began), *map(_note, ended)], attempts, tasks):
+                verdict.add(finding)
+    finally:
+        database.dispose()
+    return verdict
+
+
+def _attempts(database: Engine) -> tuple[list[AuditedAttempt], dict[UUID, str]]:
+    with snapshot(database) as connection:
+        e, c = schedule_event.c, task_config.c
+        of_work = select(e.id, c.name).join(task_config, c.id == e.task_config_id).where(c.type == "work")
+        tasks: dict[UUID, str] = {row.id: row.name for row in connection.execute(of_work)}
+        found = attempts_at(connection, list(tasks))
+    return [attempt for each in found.values() for attempt in each], tasks
+
+
+def _lines(log: Path | None) -> tuple[tuple[str, ...], ...]:
     text = log.read_text() if log and log.exists() else ""
-    return Ledger(events, tuple(tuple(line.split()) for line in text.splitlines()))
+    return tuple(tuple(line.split()) for line in text.splitlines())
+
+
+def _note(line: tuple[str, ...]) -> Note:
+    word, task, fire, attempt, celery_id = line
+    return Note(word, task, UUID(fire), int(attempt), UUID(celery_id))
 
 
 def _event(row: Any, executions: Iterable[str]) -> Event:
@@ -129,16 +163,9 @@ def _event(row: Any, executions: Iterable[str]) -> Event:
         kind=row.kind,
         state=row.state,
         nominal_at=row.nominal_at,
+        created_at=row.created_at,
         node=str(row.node_id) if row.node_id else None,
         span_end=row.span_end,
         span_count=row.span_count,
         executions=tuple(executions),
     )
-
-
-def _covered(event: Event, interval: timedelta) -> list[datetime]:
-    if event.span_end is None:
-        return [event.nominal_at]
-    count = (event.span_end - event.nominal_at) // interval + 1
-    assert count == event.span_count, f"the span says {event.span_count}, and holds {count}: {event}"
-    return [event.nominal_at + number * interval for number in range(count)]

@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,11 @@ class Project:
         assert TRACEBACK not in finished.err, str(finished)
         return finished
 
+    def sql(self, statement: str) -> None:
+        """Change the embedded database as somebody with a SQL prompt does."""
+        with closing(sqlite3.connect(self.folder / ".taskcfg/taskcfg.db")) as database, database:
+            database.execute(statement)
+
     def ok(self, *args: str, **options: Any) -> Finished:
         """Run it, and fail unless it exits 0."""
         finished = self.run(*args, **options)
@@ -254,3 +261,17 @@ class Project:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         own = {"HOME": str(self._home), "LANG": "C.UTF-8", "COLUMNS": "200", MARK: str(self.folder)}
         return {**kept, **own, **self.env, **(extra or {})}
+
+
+TASK = """\
+  {name}:
+    type: cleanup
+    schedule: {{cron: "{cron}"}}
+    params: {{target: execution_history, older_than: 30d}}
+"""
+
+
+def declare(project: Project, *names: str, cron: str = "0 2 * * *", file: str = "tasks.d/tasks.yaml") -> None:
+    """Write a file that declares these tasks, all alike."""
+    tasks = "".join(TASK.format(name=name, cron=cron) for name in names)
+    project.write(file, f"tasks:\n{tasks}" if names else "tasks: {}\n")

@@ -93,13 +93,13 @@ def test_an_unknown_command_is_a_usage_error_that_names_the_nearest(project: Pro
     "args",
     [
         ("plan", "--nonsense"),
-        ("plan", "--format", "markdown"),
-        ("validate", "--format", "github"),
+        ("plan", "--format", "sarif"),
+        ("validate", "--format", "xml"),
         ("show",),
         ("next", "--count", "many"),
         ("apply", "--lock-timeout", "soon"),
         ("--color", "purple", "plan"),
-        ("scheduler", "--git", "x"),
+        ("scheduler", "--watch", "--git", "x"),
     ],
     ids=" ".join,
 )

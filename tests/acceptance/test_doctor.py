@@ -1,10 +1,16 @@
 """`taskcfg doctor`: each check, failing, says what is wrong and what to do."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
+from amqp.exceptions import NotFound
+from kombu import Connection
+from redis import Redis
 
 from acceptance.project import Project
+from waiting import eventually
 
 TASKS = """\
 tasks:
@@ -13,6 +19,7 @@ tasks:
     schedule: {cron: "0 2 * * *"}
     params: {target: execution_history, older_than: 30d}
 """
+URGENT = "{{type: celery, schedule: {{every: 1h}}, params: {{task: demo.add}}, priority: 9, queue: {}}}"
 NOWHERE = "127.0.0.1:1"
 
 
@@ -128,3 +135,78 @@ def test_live_tasks_without_anybody_to_fire_and_run_them(set_up: Project) -> Non
 
     assert_fails(found["schedulers"], "1 live task will not fire", "`taskcfg scheduler`")
     assert_fails(found["workers"], "nothing that fires will run", "`taskcfg worker`")
+
+
+def test_a_priority_that_its_queue_cannot_keep_is_warned_of_as_the_queue_stands(
+    set_up: Project, rabbitmq_url: str, queue_prefix: str
+) -> None:
+    plain, nine, absent = (f"{queue_prefix}{name}" for name in ("plain", "nine", "absent"))
+    lines = [f"  to-{name}: {URGENT.format(name)}\n" for name in (plain, nine, absent)]
+    set_up.write("tasks.d/a.yaml", "tasks:\n" + "".join(lines))
+    set_up.ok("apply", "--yes")
+    with Connection(rabbitmq_url) as connection, connection.channel() as channel:
+        channel.queue_declare(plain, durable=True, auto_delete=False)
+        channel.queue_declare(nine, durable=True, auto_delete=False, arguments={"x-max-priority": 9})
+
+    found = checks(set_up, "--broker-url", rabbitmq_url)["priorities"]
+
+    assert found["level"] == "warn"
+    assert found["reason"] == (
+        f"queue `{plain}` has no `x-max-priority`, and cannot keep the priority of `to-{plain}`"
+    )
+    with Connection(rabbitmq_url) as connection, connection.channel() as channel, pytest.raises(NotFound):
+        channel.queue_declare(absent, passive=True)  # looking made none
+
+
+def test_the_embedded_broker_keeps_every_priority(set_up: Project) -> None:
+    set_up.write("tasks.d/a.yaml", f"tasks:\n  urgent: {URGENT.format('celery')}\n")
+    set_up.ok("apply", "--yes")
+
+    assert checks(set_up)["priorities"]["level"] == "ok"
+
+
+def test_the_audit_looks_back_to_an_instant_and_finds_what_was_taken_away(set_up: Project) -> None:
+    set_up.write(
+        "tasks.d/a.yaml", "tasks: {often: {type: celery, schedule: {every: 1s}, params: {task: a.b}}}"
+    )
+    set_up.ok("apply", "--yes")
+    scheduler = set_up.start("scheduler")
+    eventually(lambda: len(set_up.ok("events", "often", "-o", "json").json["events"]) > 2)
+    scheduler.kill()
+    well = set_up.ok("doctor", "--audit", "--since", "2026-01-01T00:00Z", "-o", "json").json
+    with closing(sqlite3.connect(set_up.folder / ".taskcfg" / "taskcfg.db")) as database, database:
+        database.execute(
+            "DELETE FROM schedule_event WHERE id = (SELECT id FROM schedule_event ORDER BY id LIMIT 1)"
+        )
+
+    found = set_up.run("doctor", "--audit", "-o", "json")
+    nothing = set_up.ok("doctor", "--audit", "--since", "now", "-o", "json").json
+    refused = set_up.run("doctor", "--audit", "--since", "soon")
+
+    assert (well["healthy"], well["audit"]["since"]) == (True, "2026-01-01T00:00:00Z")
+    assert well["audit"]["fires"] > 2
+    assert found.code == 1
+    assert found.json["audit"]["counts"] == {
+        "gaps": 1, "doubles": 0, "extras": 0, "late": 0, "contradictions": 0,
+    }  # fmt: skip
+    assert found.json["audit"]["gaps"][0]["task"] == "often"
+    assert nothing["audit"]["fires"] == 0
+    assert refused.code == 64
+    assert "`soon` is not an instant" in refused.err
+
+
+def test_a_redis_that_may_throw_messages_away_is_a_warning(set_up: Project, redis_url: str) -> None:
+    set_up.env["TASKCFG_BROKER_URL"] = redis_url
+    with Redis.from_url(redis_url) as server:
+        before = server.config_get("maxmemory-policy")["maxmemory-policy"]
+        try:
+            server.config_set("maxmemory-policy", "allkeys-lru")
+            evicting = checks(set_up)
+            server.config_set("maxmemory-policy", "noeviction")
+            keeping = checks(set_up)
+        finally:
+            server.config_set("maxmemory-policy", before)
+
+    assert evicting["broker_memory"]["level"] == "warn"
+    assert "allkeys-lru" in evicting["broker_memory"]["reason"]
+    assert "broker_memory" not in keeping

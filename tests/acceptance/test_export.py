@@ -83,3 +83,25 @@ def test_of_two_tasks_of_one_name_none_is_left_out_unsaid(project: Project) -> N
     assert (refused.code, refused.out) == (1, "")
     assert "`bill`: several tasks of one name, retired ones among them" in refused.err
     assert "myapp.new" in project.ok("export", "--all-sources").out
+
+
+def test_a_database_becomes_a_folder_that_plans_to_no_change(live: Project) -> None:
+    live.write("calendars/closed.yaml", "holidays: {country: DE}\n")
+    live.write(
+        "tasks.d/team/more.yaml",
+        "tasks: {on: {type: celery, params: {task: a}, schedule: {every: 1h, skip_on: [closed]}}}\n",
+    )
+    live.ok("apply", "--yes")
+
+    done = live.ok("export", "--dir", "elsewhere/tasks.d")
+    assert done.out == "calendars/closed.yaml\ntasks.yaml\nteam/more.yaml\n"
+    assert done.err == "3 tasks written to 3 files in elsewhere/tasks.d\n"
+    assert live.ok("validate", "elsewhere/tasks.d").code == 0
+    planned = live.ok("plan", "--tasks-dir", "elsewhere/tasks.d")
+    assert planned.out == "No changes. 3 tasks match the configuration.\n"
+
+    refused = live.run("export", "--dir", "elsewhere/tasks.d", "-o", "json")
+    assert (refused.code, "is not empty" in json.loads(refused.out)["error"]["message"]) == (1, True)
+    again = live.ok("export", "--dir", "elsewhere/tasks.d", "--force", "-o", "json").json
+    assert again["tasks"] == 3
+    assert live.run("export", "--dir", "x", "--out", "y").code == 64

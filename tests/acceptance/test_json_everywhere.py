@@ -29,6 +29,7 @@ ANSWERS: list[tuple[list[str], int, set[str]]] = [
     (["apply"], 6, {"errored", "error"}),
     (["apply", "--dry-run"], 0, {"applied", "summary"}),
     (["apply", "--yes"], 0, {"applied", "revision"}),
+    (["snapshot"], 0, {"format_version", "tasks"}),
     (["status"], 0, {"sources", "tasks"}),
     (["list"], 0, {"tasks"}),
     (["list", "no*"], 0, {"tasks"}),

@@ -240,7 +240,8 @@ def test_history_has_the_documented_shape_newest_first(running: Project) -> None
 
 @pytest.mark.parametrize(("command", "key"), [("events", "events"), ("history", "executions")])
 def test_pages_follow_each_other_without_a_gap(running: Project, command: str, key: str) -> None:
-    running.ok("run", "by-hand", "stopped", "--wait")
+    for _ in range(2):
+        running.ok("run", "by-hand", "--wait")
     whole = running.ok(command, "by-hand", "-o", "json").json[key]
 
     first = running.ok(command, "by-hand", "--limit", "1", "-o", "json").json
@@ -319,8 +320,8 @@ def test_doctor_finds_nothing_wrong(running: Project) -> None:
     assert "fail" not in done.out
     assert checks["healthy"] is True
     assert [check["check"] for check in checks["checks"]] == [
-        "settings", "time_zones", "types", "task_files", "broker", "database", "clock", "schema",
-        "schedulers", "workers",
+        "settings", "time_zones", "types", "task_files", "broker", "database", "clock", "hints", "schema",
+        "sources", "schedulers", "workers", "history",
     ]  # fmt: skip
     assert all(check.keys() >= {"check", "ok", "reason", "hint"} for check in checks["checks"])
 

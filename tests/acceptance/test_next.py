@@ -167,6 +167,14 @@ def test_an_instant_outside_the_calendar_is_a_usage_error(
     assert f"`{instant}`: the years go from 2 to 9998" in refused.err
 
 
+@pytest.mark.parametrize("command", ["next", "heatmap"])
+def test_an_end_that_is_not_after_the_start_is_a_usage_error(project: Project, command: str) -> None:
+    refused = project.run(command, "--to", "2027-01-01", "--from", "2027-01-02")
+
+    assert (refused.code, refused.out) == (64, "")
+    assert "--to must be after --from." in refused.err
+
+
 def test_what_cannot_be_read_counts_problems_as_validate_does(project: Project) -> None:
     project.write(
         "tasks.d/two.yaml",

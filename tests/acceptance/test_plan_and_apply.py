@@ -2,41 +2,25 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from acceptance.project import Finished, Project, command
+from acceptance.project import Finished, Project, command, declare
+from repositories import git_in
 from waiting import eventually
-
-TASK = """\
-  {name}:
-    type: cleanup
-    schedule: {{cron: "{cron}"}}
-    params: {{target: execution_history, older_than: 30d}}
-"""
-
-
-def declare(project: Project, *names: str, cron: str = "0 2 * * *", file: str = "tasks.d/tasks.yaml") -> None:
-    """Write a file that declares these tasks, all alike."""
-    tasks = "".join(TASK.format(name=name, cron=cron) for name in names)
-    project.write(file, f"tasks:\n{tasks}" if names else "tasks: {}\n")
-
-
-@pytest.fixture
-def ready(project: Project) -> Project:
-    """A project with tables, and one task applied."""
-    project.ok("db", "upgrade")
-    declare(project, "nightly")
-    project.ok("apply", "--yes")
-    return project
 
 
 def total(done: Finished) -> str:
     return done.out.splitlines()[-1]
+
+
+def timeless(done: Finished) -> str:
+    """What it said, without how long it is until a fire: that has moved on when the next command looks."""
+    return re.sub(r"\bin [\d dhms]+\b", "in a while", done.out)
 
 
 def test_a_first_plan_creates_and_changes_nothing(project: Project) -> None:
@@ -47,7 +31,7 @@ def test_a_first_plan_creates_and_changes_nothing(project: Project) -> None:
 
     assert "  + nightly will be created                               tasks.d/tasks.yaml:2" in first.out
     assert total(first) == "Plan: 1 to add, 0 to change, 0 to delete, 0 to rename. 0 unchanged."
-    assert second.out == first.out
+    assert timeless(second) == timeless(first)
 
 
 def test_after_an_apply_there_is_nothing_to_do(ready: Project) -> None:
@@ -62,7 +46,7 @@ def test_an_edit_shows_its_fields_and_is_applied(ready: Project) -> None:
     planned, applied = ready.ok("plan"), ready.ok("apply", "-y")
 
     assert '      schedule.cron  "0 2 * * *" -> "30 1 * * *"   (UTC)' in planned.out
-    assert applied.out.splitlines()[:-1] == planned.out.splitlines()[:-1]
+    assert timeless(applied).splitlines()[:-1] == timeless(planned).splitlines()[:-1]
     assert total(applied) == "Apply complete! Tasks: 0 added, 1 changed, 0 deleted, 0 renamed."
     assert ready.ok("plan", "--detailed-exitcode").code == 0
 
@@ -141,7 +125,7 @@ def test_a_dry_run_changes_nothing(ready: Project) -> None:
     rehearsed = ready.ok("apply", "--dry-run")
 
     assert total(rehearsed).startswith("Plan: ")
-    assert ready.ok("plan").out == rehearsed.out
+    assert timeless(ready.ok("plan")) == timeless(rehearsed)
 
 
 def test_without_a_terminal_changes_need_approval_beforehand(ready: Project) -> None:
@@ -394,20 +378,8 @@ def test_a_plan_that_changed_while_somebody_thought_about_it_is_stale(
     assert "1 task changed since the plan was made: weekly" in screen.said
 
 
-def test_the_commit_is_shown_where_there_is_one(ready: Project, tmp_path: Path) -> None:
-    def git(*args: str) -> str:
-        environment = {**os.environ, "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
-        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        done = subprocess.run(
-            ["git", *identity, *args],
-            cwd=ready.folder,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
-
+def test_the_commit_is_shown_where_there_is_one(ready: Project) -> None:
+    git = git_in(ready.folder)
     ready.write(".gitignore", ".taskcfg/\n")
     git("init", "--quiet")
     git("add", ".")

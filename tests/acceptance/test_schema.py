@@ -57,7 +57,7 @@ def report(params: ReportParams) -> None:
 # What needs our own reader: what may be inherited, what depends on the environment, what a type checks.
 UNSEEN = (
     "alias-to-key bomb celery-tasks deep env-malformed env-not-set env-not-utf-8 nul-escape"
-    " schedule-windows secret-malformed secret-not-text secret-outside-params utf-16"
+    " renamed-from-defaults schedule-windows secret-malformed secret-not-text secret-outside-params utf-16"
 )
 # What is no YAML for other readers either, or more than one document.
 UNREADABLE = (
@@ -148,7 +148,7 @@ tasks:
     priority: 12
     timeout: 1:30
     enabled: yes
-    overlap: wait
+    overlap: whait
     params: {recipients: [], form: doc, columns: [{name: x, width: 2}], windw: 5m, quiet: perhaps}
   b: {type: repport, schedule: {every: 5m, cron: "0 3 * * *"}}
 """,
@@ -156,7 +156,7 @@ tasks:
 
     assert found == [
         "$.tasks.a.enabled: 'yes' is not of type 'boolean', 'null'",
-        "$.tasks.a.overlap: 'wait' is not one of ['skip', 'allow', None]",
+        "$.tasks.a.overlap: 'whait' is not one of ['skip', 'wait', 'allow', 'replace', None]",
         "$.tasks.a.params.columns[0].name: 'x' is too short",
         "$.tasks.a.params.columns[0].width: 2 is less than the minimum of 3",
         "$.tasks.a.params.form: 'doc' is not one of ['pdf', 'html']",

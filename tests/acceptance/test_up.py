@@ -61,7 +61,7 @@ def test_starting_again_goes_on_where_it_stopped(project: Project) -> None:
     eventually(lambda: not books(project).unfinished())
     found = books(project)
 
-    assert found.gaps(SECOND) == []
+    assert found.gaps() == []
     assert found.doubles() == []
     assert found.without_success() == []
 
@@ -83,7 +83,7 @@ def test_killed_again_and_again_it_loses_nothing_and_leaves_no_orphan(project: P
     eventually(lambda: not books(project).unfinished(), timeout=60)
     found = books(project)
 
-    assert found.gaps(SECOND) == []
+    assert found.gaps() == []
     assert found.doubles() == []
     assert [event for event in found.without_success() if event.state != "dead"] == []
 

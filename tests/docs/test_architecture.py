@@ -5,7 +5,8 @@ import tomllib
 from functools import cache
 from typing import Any
 
-from pages import ROOT, code_words, read, section, table, without_blocks
+from pages import ROOT, read, section, table, without_blocks
+from taskcfg import failpoints
 from taskcfg.store.tables import metadata
 from taskcfg.types.registry import SHIPPED
 
@@ -56,16 +57,21 @@ def test_every_file_that_a_step_goes_through_is_there() -> None:
     assert [name for name in named if not (ENGINE / name).exists()] == []
 
 
-def test_every_failpoint_is_named() -> None:
-    there = {
-        name
-        for path in ENGINE.rglob("*.py")
-        for name in re.findall(r'failpoint\("([^"]+)"\)', path.read_text(encoding="utf-8"))
-    }
+def test_every_failpoint_is_named_with_who_passes_it() -> None:
+    groups = [
+        failpoints.LIFE_FAILPOINTS,
+        failpoints.SCHEDULER_FAILPOINTS,
+        failpoints.STOPPING_FAILPOINTS,
+        failpoints.RECOVERY_FAILPOINTS,
+        failpoints.WORKER_FAILPOINTS,
+        failpoints.LOSS_FAILPOINTS,
+        failpoints.COMMAND_FAILPOINTS,
+        failpoints.GIT_FAILPOINTS,
+    ]
 
-    said = {word for word in code_words(page()) if re.fullmatch(r"(firing|relay|gate)\.[a-z]+_[a-z]+", word)}
+    said = [words(row[1]) for row in table(page(), "passed by", "failpoints")]
 
-    assert said == there
+    assert said == [set(group) for group in groups]
 
 
 def test_the_loops_are_those_of_a_scheduler() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from pages import blocks, code_words, read, rows, section, table
 from taskcfg.source import task_fields, yaml_reader
+from taskcfg.source.environments import Environments
 from taskcfg.source.loader import Loaded, load_folder, load_text
 from taskcfg.source.schedules import reading as schedules
 from taskcfg.source.schedules.qualifiers import QUALIFIERS
 from taskcfg.spec.duration import duration_text
-from taskcfg.spec.fields import LATER_FIELDS, MOST_ATTEMPTS, RETRY_FIELDS
+from taskcfg.spec.fields import LATER_FIELDS, MOST_ALLOWED, MOST_ATTEMPTS, RETRY_FIELDS
 from taskcfg.spec.policy import Policy, Retry
 from taskcfg.spec.task import LONGEST_NAME, TaskSpec
 from taskcfg.spec.times.cron import NAMED_FIELDS, read_cron
@@ -59,8 +60,13 @@ def test_the_blocks_with_a_file_name_make_a_folder_without_a_problem(tmp_path: P
             file.write_text(block, encoding="utf-8")
 
     found = load_folder(tmp_path / "tasks.d", Registry(), root=tmp_path)
+    staging = load_folder(
+        tmp_path / "tasks.d", Registry(), root=tmp_path, environments=Environments("staging")
+    )
 
-    assert problems(found) == []
+    assert problems(found) == problems(staging) == []
+    urls = {spec.name: spec.params.get("url") for spec in staging.specs}
+    assert urls["billing.reminders"] == "https://staging.example.org/remind"
     reminders = next(spec for spec in found.specs if spec.name == "billing.reminders")
     assert reminders.labels == {"team": "platform", "cost-centre": "4711"}
     assert (reminders.policy.retry.attempts, reminders.policy.retry.delay) == (2, timedelta(minutes=1))
@@ -76,7 +82,7 @@ def test_every_field_is_listed_and_no_other() -> None:
 @pytest.mark.parametrize("row", table(section(PAGE, "The fields of a task"), *HEADINGS))
 def test_the_default_and_the_example_of_a_field_are_so(row: list[str]) -> None:
     name, example = own_words(row[0])[0], own_words(row[3])[0]
-    default = TaskSpec("", "").document()[name]
+    default = TaskSpec("", "").document().get(name)
     if isinstance(duration := getattr(Policy(), name, None), timedelta):
         default = duration
 
@@ -165,4 +171,5 @@ def test_the_limits_are_those_of_the_reader() -> None:
         "what aliases add to a file": f"{yaml_reader.MOST_EXPANDED:,} values",
         "a task's name": f"{LONGEST_NAME} characters",
         "`retry.attempts`": f"{MOST_ATTEMPTS:,}",
+        "`overlap: {allow: …}`": f"{MOST_ALLOWED:,}",
     }

@@ -16,7 +16,7 @@ from pages import blocks, code_words, read, section, table
 from taskcfg.source.loader import load_text
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.fires import HARD_LIMIT_AFTER, MOST_REDISPATCHES
-from taskcfg.store.text import LONGEST
+from taskcfg.spec.limits import DEEPEST, LONGEST, storable
 from taskcfg.types import declare
 from taskcfg.types.fire import Fire
 from taskcfg.types.registry import GROUP, SHIPPED, Registry, load_types
@@ -115,5 +115,7 @@ def default_text(field: Any) -> str:
 
 def test_the_numbers_are_those_of_the_code() -> None:
     assert f"At most {LONGEST:,} characters" in PAGE
+    assert str(storable("x" * 70_000))[-35:].strip("x") in PAGE
+    assert f"deeper than {DEEPEST} levels" in PAGE
     assert f"{HARD_LIMIT_AFTER.seconds} s later" in PAGE
     assert f"at most {MOST_REDISPATCHES} times" in PAGE

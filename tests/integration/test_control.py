@@ -9,6 +9,7 @@ import pytest
 from taskcfg import (
     InvalidParams,
     InvalidTaskFiles,
+    Limits,
     RetiredTask,
     SchemaMismatch,
     StalePlan,
@@ -77,7 +78,7 @@ def test_guards_and_broken_files_leave_everything_as_it_is(taskcfg: Taskcfg, tmp
         taskcfg.apply()
     (tmp_path / "tasks.d" / "broken.yaml").write_text("tasks: 5")
     with pytest.raises(InvalidTaskFiles):
-        taskcfg.apply(allow_empty=True)
+        taskcfg.apply(limits=Limits(allow_empty=True))
 
     assert list(taskcfg.specs()) == ["a", "b"]
 
@@ -152,3 +153,22 @@ def test_without_tables_it_says_what_to_do(tmp_path: Path) -> None:
         fresh.plan()
 
     assert missing.value.hint == "run `taskcfg db upgrade`"
+
+
+def test_params_that_no_message_holds_are_refused_and_nothing_is_recorded(
+    tmp_path: Path, database_url: str
+) -> None:
+    flags: dict[str, Any] = {"database_url": database_url, "max_message_size": "1KiB"}
+    with Taskcfg(load_settings(flags, environ={}, folder=tmp_path)) as taskcfg:
+        taskcfg.upgrade_schema()
+        (tmp_path / "tasks.d").mkdir()
+        (tmp_path / "tasks.d" / "a.yaml").write_text(
+            "tasks: {add: {type: celery, schedule: manual, params: {task: a.b}}}\n"
+        )
+        taskcfg.apply()
+
+        with pytest.raises(InvalidParams, match=r"have 1,\d+ bytes as JSON, and `max_message_size` is 1,024"):
+            taskcfg.run(["add"], {"args": ["x" * 1_000]})
+
+        assert taskcfg.run(["add"], {"args": ["x"]})
+        assert len(taskcfg.events(Wanted()).rows) == 1

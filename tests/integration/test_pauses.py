@@ -190,7 +190,7 @@ def change(world: World, specs: dict[int, TaskSpec | None]) -> None:
         kept = pauses.settle_before_change(connection, specs)
         task_configs.retire_tasks(connection, [id_ for id_, spec in specs.items() if spec is None])
         updates = {id_: spec for id_, spec in specs.items() if spec is not None}
-        task_configs.update_tasks(connection, updates, None)
+        task_configs.update_tasks(connection, updates, "main", None)
         pauses.keep_missed(connection, kept)
 
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
@@ -12,10 +13,13 @@ import pytest
 import redis
 from kombu import Connection
 
-from services import children, postgres
+from services import children, postgres, rabbitmq
+from services import own_rabbitmq as private_rabbitmq
 from services.proxy import Proxy
 from services.required import not_run, required
 from waiting import eventually
+
+OwnRabbitmq = tuple[private_rabbitmq.Server, str]
 
 
 def test_each_test_gets_an_empty_postgresql_database(postgres_url: str) -> None:
@@ -56,6 +60,54 @@ def test_each_test_gets_a_rabbitmq_without_queues(rabbitmq_url: str, queue_prefi
         queue.put("one")
 
         assert queue.get(timeout=10).payload == "one"
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_private_rabbitmq_comes_back_with_what_was_confirmed(own_rabbitmq: OwnRabbitmq, end: str) -> None:
+    server, url = own_rabbitmq
+    confirming = {"confirm_publish": True}
+    with Connection(url, transport_options=confirming) as connection, connection.SimpleQueue("kept") as queue:
+        queue.put("one", delivery_mode=2)
+
+    getattr(server, end)()
+    assert rabbitmq.answers(url)
+    server.start()
+
+    with Connection(url) as connection, connection.SimpleQueue("kept") as queue:
+        assert queue.get(timeout=30).payload == "one"
+
+
+def test_a_frozen_private_rabbitmq_answers_nobody_until_it_is_thawed(own_rabbitmq: OwnRabbitmq) -> None:
+    server, url = own_rabbitmq
+
+    server.freeze()
+    frozen = rabbitmq.answers(url)
+    server.thaw()
+
+    assert frozen
+    eventually(lambda: rabbitmq.answers(url) is None)
+
+
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+def test_an_alarm_blocks_who_publishes_until_it_ends(own_rabbitmq: OwnRabbitmq, kind: str) -> None:
+    server, url = own_rabbitmq
+    told: list[str] = []
+    heard = {"on_blocked": told.append, "on_unblocked": lambda: told.append("unblocked")}
+    with Connection(url, transport_options=heard) as connection, connection.SimpleQueue("jobs") as queue:
+        server.alarm(kind)
+        queue.put("one")
+        eventually(lambda: drained(connection) or told)
+        server.calm()
+        eventually(lambda: drained(connection) or len(told) == 2)
+
+    assert told[0] != "unblocked"
+    assert told[1] == "unblocked"
+
+
+def drained(connection: Connection) -> None:
+    """Read what the broker has to say for a moment."""
+    with suppress(TimeoutError):
+        connection.drain_events(timeout=0.2)
 
 
 def test_each_test_gets_an_empty_redis(redis_url: str) -> None:

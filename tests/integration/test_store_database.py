@@ -1,6 +1,7 @@
 """The door to the database: transactions, locks, and what is said when it cannot be used."""
 
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -158,10 +159,11 @@ class TestApplyLock:
             with applying(database, 0.05):
                 pass
 
-        with applying(database, 5), pytest.raises(LockTimeout) as caught:
+        with applying(database, 5, "alice@a"), pytest.raises(LockTimeout) as caught:
             second()
 
-        assert caught.value.message == "another apply still holds the lock after 0.05 s"
+        said = r"another apply still holds the lock after 0.05 s: alice@a, since 20\d\d-\d\d-\d\dT[\d:.]+Z"
+        assert re.fullmatch(said, caught.value.message)
         assert caught.value.hint == "wait for it and try again, or wait longer with `--lock-timeout`"
 
     def test_the_second_waits_and_its_time_is_that_of_its_turn(self, database: Engine) -> None:

@@ -26,8 +26,9 @@ from taskcfg.spec.fires import (
 )
 from taskcfg.spec.policy import Delivery, Policy, Retry
 from taskcfg.store import task_configs
-from taskcfg.store.database import applying, open_database, reading
+from taskcfg.store.database import applying, open_database, reading, writing
 from taskcfg.store.executions import ExecutionRecords
+from taskcfg.store.interventions import cancel_fires
 from taskcfg.store.settings_table import database_uuid
 from taskcfg.testing import FakeClock, make_spec
 
@@ -180,6 +181,21 @@ class TestRefusals:
 
         assert sorted(type(answer).__name__ for answer in answers) == ["Refused"] * 3 + ["Started"]
         assert world.event().attempts == 1
+
+
+def test_on_postgres_the_usual_attempt_costs_two_commits_and_no_round_trip_more(
+    world: World, database: Engine, records: ExecutionRecords
+) -> None:
+    if database.dialect.name != "postgresql":
+        return
+    first, second = published(world, name="one"), published(world, name="two")
+    records.finish(begin(records, delivered(first)).execution_id, DONE)  # connects
+    said: list[str] = []
+    event.listen(database, "before_cursor_execute", lambda *arguments: said.append(arguments[2]))
+
+    records.finish(begin(records, delivered(second)).execution_id, DONE)
+
+    assert [len(said), [row.state for row in world.executions()]] == [2, ["succeeded", "succeeded"]]
 
 
 def test_a_worker_may_be_faster_than_the_relays_own_note(world: World, records: ExecutionRecords) -> None:
@@ -433,8 +449,24 @@ def test_what_is_too_long_is_cut_where_it_says_least(world: World, records: Exec
 
     (row,) = world.executions()
     assert [len(text) for text in (row.result, row.error, row.traceback)] == [65_536] * 3
-    assert row.error.startswith("eee") and row.error.endswith("…")
-    assert row.traceback.startswith("…t") and row.traceback.endswith("t")
+    assert row.error.startswith("eee") and row.error.endswith("e… [cut: 100,003 characters in all]")
+    assert row.traceback.startswith("[cut: 100,005 characters in all] …t") and row.traceback.endswith("t")
+
+
+def test_a_message_that_comes_once_more_does_not_end_a_fire_whose_attempt_is_being_cancelled(
+    world: World, records: ExecutionRecords
+) -> None:
+    fire = published(world)
+    execution = begin(records, delivered(fire)).execution_id
+    with writing(world.database) as connection:
+        cancel_fires(connection, [fire.event_id], actor="ann")
+
+    again = records.start(delivered(fire))
+
+    assert isinstance(again, Refused)
+    assert world.event().state == "published"
+    records.finish(execution, Outcome(ExecutionState.TIMED_OUT))
+    assert (world.event().state, world.executions()[0].state) == ("cancelled", "cancelled")
 
 
 class TestADatabaseThatIsAway:

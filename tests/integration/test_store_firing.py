@@ -75,9 +75,10 @@ def test_how_long_until_the_next_fire_is_asked_of_the_database(world: World) -> 
 
 
 def test_what_was_missed_is_one_event_that_names_the_span(world: World) -> None:
+    half_an_hour_from_now = Every(HOUR, datetime.now(UTC) - 10.5 * HOUR)
     world.add(
-        make_spec("latest", schedule=Every(HOUR)),
-        make_spec("none", schedule=Every(HOUR), policy=Policy(catch_up=CatchUp.NONE)),
+        make_spec("latest", schedule=half_an_hour_from_now),
+        make_spec("none", schedule=half_an_hour_from_now, policy=Policy(catch_up=CatchUp.NONE)),
     )
     three_ago = world.task("latest").next_nominal_at - 4 * HOUR
     for name in ("latest", "none"):

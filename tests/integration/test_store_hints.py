@@ -4,8 +4,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
+from services.proxy import proxy_for
 from taskcfg.store import hints
 from taskcfg.store.database import open_database, writing
 from taskcfg.store.hints import Hints
@@ -97,4 +99,61 @@ def test_without_a_database_it_only_waits() -> None:
     assert [listener.wait(0.01) for _ in range(3)] == [False] * 3
 
     listener.close()
+    database.dispose()
+
+
+@pytest.fixture
+def elsewhere(postgres_url: str) -> Iterator[str]:
+    """The URL of another database on the same server."""
+    url = make_url(postgres_url)
+    server = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    name = f"{url.database}_elsewhere"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield url.set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+def test_a_way_around_to_another_database_is_told_once(
+    postgres_url: str, elsewhere: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = open_database(postgres_url, role="test")
+    listener = Hints(database, elsewhere)
+
+    with caplog.at_level("WARNING", logger="taskcfg.store"):
+        waits = [listener.wait(0.01) for _ in range(3)]
+
+    assert waits == [True, False, False]  # the first only says: look
+    assert [record.getMessage() for record in caplog.records] == [
+        f"hints.none reason={hints.ELSEWHERE!r}: changes are seen within 1 s"
+    ]
+    assert hints.why_deaf(database, elsewhere) == hints.ELSEWHERE
+    assert hints.why_deaf(database, postgres_url) is None
+    assert hints.why_deaf(database, None) is None
+    listener.close()
+    database.dispose()
+
+
+def test_a_way_around_that_leads_nowhere_is_told_once_and_taken_when_it_is_there(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = open_database(postgres_url, role="test")
+    proxy = proxy_for(postgres_url)
+    listener = Hints(database, proxy.url_for(postgres_url))
+    proxy.cut()
+
+    with caplog.at_level("WARNING", logger="taskcfg.store"):
+        waits = [listener.wait(0.01) for _ in range(3)]
+    proxy.restore()
+    back = listener.wait(5)
+    with writing(database) as connection:
+        hints.notify(connection)
+
+    assert (waits, back) == ([False] * 3, True)
+    (record,) = caplog.records
+    assert "no connection to database_direct_url" in record.getMessage()
+    assert listener.wait(30)
+    listener.close()
+    proxy.close()
     database.dispose()

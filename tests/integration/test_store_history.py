@@ -11,13 +11,13 @@ from stored import World, delivered
 from taskcfg.errors import RetiredTask, TaskcfgError, UnknownTask
 from taskcfg.spec.fires import ExecutionState, Outcome, Started
 from taskcfg.spec.policy import Overlap, OverlapMode, Policy
-from taskcfg.spec.schedule import At, Manual
+from taskcfg.spec.schedule import Manual
 from taskcfg.store import task_configs
 from taskcfg.store.database import applying, reading, writing
 from taskcfg.store.executions import ExecutionRecords
 from taskcfg.store.history import Page, Wanted, executions, executions_of, fires, fires_by_id
 from taskcfg.store.requests import request_run, runnable
-from taskcfg.store.standing import Attention, attention, coming, standing
+from taskcfg.store.standing import Attention, attention, standing
 from taskcfg.store.tables import schedule_event, task_execution, task_pause
 from taskcfg.store.task_list import TaskState, task_rows
 from taskcfg.testing import make_spec
@@ -249,17 +249,6 @@ class TestStanding:
             Attention("broken", "ValueError: no"),
             Attention("stuck", "no queue `reports`"),
         ]
-
-    def test_what_comes_next_is_in_order(self, world: World) -> None:
-        soon, later = datetime.now(UTC) + HOUR, datetime.now(UTC) + 2 * HOUR
-        world.add(
-            make_spec("later", schedule=At((later,))),
-            make_spec("soon", schedule=At((soon,))),
-            make_spec("never", schedule=Manual()),
-        )
-
-        assert [each.task for each in ask(world, coming)] == ["soon", "later"]
-        assert [each.task for each in ask(world, coming, 1)] == ["soon"]
 
 
 class TestRunningByHand:

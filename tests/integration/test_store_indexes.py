@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from sqlalchemy import Connection, Engine, event, text
 from stored import World, delivered
 from taskcfg.spec.fires import ExecutionState, Outcome, Started
 from taskcfg.spec.policy import Policy, Retry
+from taskcfg.spec.retention import FAILED, Retention
 from taskcfg.store.database import reading, writing
 from taskcfg.store.executions import ExecutionRecords
+from taskcfg.store.purging import Old, Purged, Sweep, purge_old
 from taskcfg.store.reaper import reap
 from taskcfg.store.requests import request_run, runnable
 from taskcfg.testing import make_spec
@@ -51,13 +54,13 @@ def publish(world: World) -> None:
     world.outbox.claim(10, held=())
 
 
-def execute(world: World) -> None:
+def execute(world: World, state: ExecutionState = ExecutionState.FAILED) -> None:
     world.add(make_spec(policy=Policy(retry=Retry(attempts=2))))
     (fire,) = world.let_fire()
     records = ExecutionRecords(world.database)
     started = records.start(delivered(fire))
     assert isinstance(started, Started)
-    records.finish(started.execution_id, Outcome(ExecutionState.FAILED))
+    records.finish(started.execution_id, Outcome(state))
 
 
 def run_by_hand(world: World) -> None:
@@ -66,9 +69,19 @@ def run_by_hand(world: World) -> None:
         request_run(connection, runnable(connection, ["nightly"]), actor="ann", request_id="1")
 
 
+def purge(world: World) -> None:
+    execute(world, ExecutionState.SUCCEEDED)
+    for keep in (0, 1):
+        sweep = Sweep(world.database, Retention({"done": timedelta(days=1), FAILED: timedelta(days=2)}, keep))
+        while not sweep.over:
+            sweep.step()
+    assert list(purge_old(world.database, Old(keep=0))) == [Purged(1, 1)]
+
+
 @pytest.mark.parametrize(
-    "work", [idle_pass, firing_pass, publish, execute, run_by_hand, lambda world: reap(world.database)],
-    ids=["idle pass", "firing pass", "publish", "execute", "run by hand", "reap"],
+    "work",
+    [idle_pass, firing_pass, publish, execute, run_by_hand, lambda world: reap(world.database), purge],
+    ids=["idle pass", "firing pass", "publish", "execute", "run by hand", "reap", "purge"],
 )  # fmt: skip
 def test_no_growing_table_is_read_from_end_to_end(
     world: World, statements: list[Statement], work: Callable[[World], Any]

@@ -13,7 +13,7 @@ from taskcfg.store import leases, nodes
 from taskcfg.store.database import reading, writing
 from taskcfg.store.executions import ExecutionRecords
 from taskcfg.store.reaper import Reaped, reap
-from taskcfg.testing import make_spec
+from taskcfg.testing import FakeClock, make_spec
 
 MINUTE = timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)
@@ -105,7 +105,19 @@ class TestLeases:
         leases.release_all(world.database, one)
         free = leases.acquire(world.database, "reaper", two)
 
-        assert (taken, still, free) == ([True, False, True], False, True)
+        assert [held is not None for held in taken] == [True, False, True]
+        assert still is None
+        assert free is not None
+
+    def test_its_holder_distrusts_it_a_second_before_its_end(self, world: World) -> None:
+        clock = FakeClock()
+        held = leases.acquire(world.database, "reaper", uuid4(), clock)
+        assert held is not None
+
+        clock.advance(timedelta(seconds=13.9))
+        assert held.trusted(clock)
+        clock.advance(timedelta(seconds=0.2))
+        assert not held.trusted(clock)
 
     def test_each_name_is_a_lease_of_its_own(self, world: World) -> None:
         assert leases.acquire(world.database, "reaper", uuid4())

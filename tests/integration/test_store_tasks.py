@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from stored import World
 from taskcfg.problems import Position
 from taskcfg.reconcile.plan import Update, build_plan
+from taskcfg.reconcile.state import Owner
 from taskcfg.spec.policy import Backoff, CatchUp, Delivery, Overlap, OverlapMode, Policy, Retry
 from taskcfg.spec.schedule import At, Cron, Every, Manual
 from taskcfg.spec.task import TaskSpec
@@ -126,7 +127,7 @@ class TestUpdating:
         ids = world.add(make_spec(FULL.name))
         before = world.task(FULL.name)
 
-        apply(world, task_configs.update_tasks, {ids[FULL.name]: FULL}, "5eed")
+        apply(world, task_configs.update_tasks, {ids[FULL.name]: FULL}, "main", "5eed")
 
         row, task = world.task(FULL.name), live(world)[FULL.name]
         assert task.digest == FULL.digest
@@ -138,7 +139,7 @@ class TestUpdating:
     def test_writing_what_the_row_says_already_leaves_it_in_step(self, world: World) -> None:
         ids = world.add(make_spec())
 
-        apply(world, task_configs.update_tasks, {ids["nightly"]: make_spec()}, None)
+        apply(world, task_configs.update_tasks, {ids["nightly"]: make_spec()}, "main", None)
 
         task = live(world)["nightly"]
         assert (task.version, task.applied_version) == (1, 1)
@@ -147,7 +148,7 @@ class TestUpdating:
         ids = world.add(make_spec())
         world.change_task("nightly", error_reason="no", error_count=3, error_retry_at=datetime.now(UTC))
 
-        apply(world, task_configs.update_tasks, {ids["nightly"]: make_spec(priority=1)}, None)
+        apply(world, task_configs.update_tasks, {ids["nightly"]: make_spec(priority=1)}, "main", None)
 
         row = world.task("nightly")
         assert (row.error_reason, row.error_count, row.error_retry_at) == (None, 0, None)
@@ -159,7 +160,7 @@ class TestUpdating:
             pause = {"paused_by": "ann", "reason": "INC-1", "since": datetime.now(UTC)}
             connection.execute(task_pause.insert().values(task_config_id=ids["nightly"], **pause))
 
-        apply(world, task_configs.update_tasks, {ids["nightly"]: make_spec(priority=1)}, None)
+        apply(world, task_configs.update_tasks, {ids["nightly"]: make_spec(priority=1)}, "main", None)
 
         row = world.task("nightly")
         assert row.next_fire_at is None
@@ -173,7 +174,7 @@ class TestUpdating:
             ids["disabled"]: make_spec("disabled", enabled=False),
             ids["edited"]: make_spec("edited", priority=1),
         }
-        apply(world, task_configs.update_tasks, specs, None)
+        apply(world, task_configs.update_tasks, specs, "main", None)
 
         states = {row.task_config_id: (row.state, row.reason) for row in world.events()}
         assert states[ids["edited"]] == ("pending", None)
@@ -191,11 +192,11 @@ class TestUpdating:
         def states() -> dict[str, str]:
             return {row.kind: row.state for row in world.events()}
 
-        apply(world, task_configs.update_tasks, {id_: make_spec(enabled=False)}, None)
+        apply(world, task_configs.update_tasks, {id_: make_spec(enabled=False)}, "main", None)
         assert states() == {"scheduled": "cancelled", "manual": "pending"}
 
         world.change_events(state="pending", done_at=None)  # as a retry of the scheduled one does
-        apply(world, task_configs.update_tasks, {id_: make_spec(enabled=False, priority=1)}, None)
+        apply(world, task_configs.update_tasks, {id_: make_spec(enabled=False, priority=1)}, "main", None)
         assert states() == {"scheduled": "pending", "manual": "pending"}
 
 
@@ -241,7 +242,7 @@ class TestRetiring:
 
     def test_nothing_to_do_is_done(self, world: World) -> None:
         apply(world, task_configs.retire_tasks, [])
-        apply(world, task_configs.update_tasks, {}, None)
+        apply(world, task_configs.update_tasks, {}, "main", None)
         apply(world, task_configs.revive_tasks, {}, None)
         apply(world, task_configs.insert_tasks, [], "main", None)
 
@@ -307,4 +308,4 @@ def test_names_tell_their_owner(world: World) -> None:
     with reading(world.database) as connection:
         found = task_configs.owners(connection, ["ours", "theirs", "gone", "unknown"])
 
-    assert found == {"ours": "main", "theirs": "other"}
+    assert found == {"ours": Owner("main"), "theirs": Owner("other")}

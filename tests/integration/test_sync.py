@@ -24,7 +24,9 @@ ANYTHING = Limits(max_delete=1000, allow_empty=True)
 
 
 def desired(*specs: TaskSpec, subset: bool = False) -> Desired:
-    return Desired({spec.name: spec for spec in specs}, 1, "digest", "tasks.d", subset=subset)
+    return Desired(
+        {spec.name: spec for spec in specs}, 1, "digest", "tasks.d", only=("a.yaml",) if subset else None
+    )
 
 
 def apply(world: World, *specs: TaskSpec, source: str = "main", limits: Limits = ANYTHING) -> Applied:

@@ -132,6 +132,7 @@ def test_fires_of_every_kind_of_task_are_recorded_and_other_messages_see_no_chan
     assert results == {"shared": "a", "based": "b", "retried": "d", "classy": "E"}
     assert f"shared a {fires['shared'].task}" in project.lines()
     assert project.lines().count("base theirs.based") == 1
+    eventually(lambda: sum(line.startswith("postrun") for line in project.lines()) == len(fires) + 1)
     before = len(project.lines())
     project.send("theirs.based", "x", queue=plain)
     project.until_line(lambda line: line == "based x []")

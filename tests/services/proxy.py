@@ -17,7 +17,7 @@ class Proxy:
     no byte passes. `restore` ends both; bytes held by a freeze then pass.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, at: str = "127.0.0.1") -> None:
         self._target = (host, port)
         self._flowing = threading.Event()
         self._flowing.set()
@@ -25,7 +25,7 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener: socket.socket | None = None
-        self._reserved = _bound(0)  # never listens: keeps the port ours while cut
+        self._reserved = _bound(at, 0)  # never listens: keeps the port ours while cut
         self.host, self.port = self._reserved.getsockname()
         self.restore()
 
@@ -57,7 +57,7 @@ class Proxy:
         self._flowing.set()
         with self._lock:
             if self._listener is None:
-                self._listener = _bound(self.port)
+                self._listener = _bound(self.host, self.port)
                 self._listener.listen(128)
                 self._begin(self._accept, self._listener)
 
@@ -109,16 +109,16 @@ class Proxy:
         source.close()
 
 
-def proxy_for(url: str) -> Proxy:
-    """Return a proxy to the service at *url*."""
+def proxy_for(url: str, *, at: str = "127.0.0.1") -> Proxy:
+    """Return a proxy to the service at *url*, which listens on the address *at*."""
     parts = urlsplit(url)
-    return Proxy(parts.hostname or "127.0.0.1", parts.port or PORTS[parts.scheme])
+    return Proxy(parts.hostname or "127.0.0.1", parts.port or PORTS[parts.scheme], at=at)
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((host, port))
     return listener
 
 

@@ -13,6 +13,7 @@ LABELS = {
     "rabbitmq": "RabbitMQ",
     "redis": "Redis",
     "editor": "yaml-language-server",
+    "faketime": "libfaketime",
 }
 
 

@@ -71,3 +71,18 @@ def test_one_task_of_a_pile_up_is_named() -> None:
     many = tasks(*['schedule: {cron: "0 3 * * *"}'] * 10)
 
     assert places(many) == ["schedule at t0: {type: http"]
+
+
+def test_an_instant_that_clocks_skip_or_show_twice_is_warned_of_unless_it_has_an_offset() -> None:
+    zone = "timezone: Europe/Berlin, schedule"
+    gap, twice = "2026-03-29T02:30", "2026-10-25T02:30"
+
+    found = load_text(tasks(f"{zone}: {{at: [{gap}, {twice}]}}"), Registry(), now=NOW)
+
+    assert [each.message for each in found.problems] == [
+        f"schedule.at: `{gap}` does not exist in Europe/Berlin:"
+        " 03:00 is meant, the first time that clocks show again",
+        f"schedule.at: `{twice}` comes twice in Europe/Berlin: the first time is meant",
+    ]
+    assert found.valid
+    assert places(tasks(f"{zone}: {{at: '{twice}:00+02:00'}}", f"{zone}: {{at: 2026-03-29T03:00}}")) == []

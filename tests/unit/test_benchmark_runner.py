@@ -1,5 +1,7 @@
 """The runner of the benchmarks: what its tables say is what was measured."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +17,30 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def runner(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     return import_module("runner")
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in BENCHMARKS.glob("bench_*.py")))
+def test_every_benchmark_can_be_asked_what_it_does(module: str) -> None:
+    said = subprocess.run(
+        [sys.executable, str(BENCHMARKS / f"{module}.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "--rounds" in said.stdout
+
+
+def test_how_late_a_steady_rate_is_goes_by_the_place_in_the_queue(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = import_module("steady")
+    pace = steady.Pace(n=4, rate=2.0, seconds=2.0)
+    arrived = [(100.0, 0), (100.25, 1), (101.25, 3), (101.75, 4)]
+
+    late = steady._lateness(arrived, 100.0, pace, published=4)
+
+    assert late == [0.25, 0.75, 0.25, 0.25]
 
 
 def rounds(*figures: dict[str, float]) -> Any:

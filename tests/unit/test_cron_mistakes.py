@@ -99,7 +99,8 @@ def test_a_wrong_number_of_fields_says_which_there_are(number: int) -> None:
     message, hint = mistake(" ".join("*" * number))
 
     assert message == f"`{' '.join('*' * number)}` has {number} field{'' if number == 1 else 's'}"
-    assert hint == "write five: minute, hour, day of month, month, day of week; or six, with seconds first"
+    assert hint is not None
+    assert hint.startswith("write five: minute, hour, day of month, month, day of week; or six, with seconds")
 
 
 def test_a_weekday_by_number_in_a_named_field_says_both_numberings() -> None:
@@ -127,3 +128,30 @@ def test_fields_that_are_right_and_never_meet_are_nobodys_mistake() -> None:
         read_cron_fields(fields)
 
     assert field_of(raised.value, fields) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("0 9 * * monday", "day of week `MONDAY` cannot be read", "names are short: write `MON`"),
+        ("0 9 * january *", "month `JANUARY` cannot be read", "names are short: write `JAN`"),
+        (
+            "0 9 15W * *",
+            "day of month `15W` cannot be read",
+            "the nearest weekday is another dialect's; the last workday of the month is `LW`",
+        ),
+        (
+            "TZ=Europe/Berlin 0 9 * * *",
+            "`TZ=Europe/Berlin 0 9 * * *` sets a variable, as in a crontab",
+            "a zone is the field `timezone` of the task",
+        ),
+        (
+            "0 9 * * * root /usr/bin/backup --all",
+            "`0 9 * * * root /usr/bin/backup --all` has 8 fields",
+            "write five: minute, hour, day of month, month, day of week; or six, with seconds first; "
+            "a command is left away",
+        ),
+    ],
+)
+def test_what_comes_from_elsewhere_is_told_in_our_own_words(text: str, message: str, hint: str) -> None:
+    assert mistake(text) == (message, hint)

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from taskcfg.problems import Position
-from taskcfg.reconcile.describe import applied_total, plan_document, plan_lines, plan_total, value_text
+from taskcfg.reconcile.describe import applied_total, plan_lines, plan_total, value_text
 from taskcfg.reconcile.plan import Plan, build_plan
+from taskcfg.reconcile.plan_document import plan_document
 from taskcfg.reconcile.state import LiveTask
 from taskcfg.spec.calendar import calendar_of
 from taskcfg.spec.policy import Policy, Retry

@@ -5,6 +5,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from amqp import Message, spec
 from amqp.method_framing import frame_writer
 from amqp.serialization import dumps
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taskcfg.dispatch.confirmed import UNPACKABLE
-from taskcfg.dispatch.frames import Framer
+from taskcfg.dispatch.frames import Framer, HeadersTooLarge
 
 CHANNEL = 3
 FRAME_MAX = 4096
@@ -84,7 +85,8 @@ def test_a_body_that_fills_a_frame_is_framed_and_a_larger_one_is_left_to_py_amqp
     assert framer.frames("", "celery", {"application_headers": {}}, largest + b"x") is None
 
 
-def test_headers_that_fill_a_frame_are_left_to_py_amqp() -> None:
+def test_headers_that_do_not_fit_into_a_frame_are_refused_here_and_not_by_the_broker() -> None:
     framer = Framer(CHANNEL, FRAME_MAX)
 
-    assert framer.frames("", "celery", {"application_headers": {"argsrepr": "x" * FRAME_MAX}}, b"[]") is None
+    with pytest.raises(HeadersTooLarge, match=r"its headers have 4,128 bytes, and there is room for 4,088"):
+        framer.frames("", "celery", {"application_headers": {"argsrepr": "x" * FRAME_MAX}}, b"[]")

@@ -109,6 +109,20 @@ def test_a_fire_that_was_claimed_before_it_was_offered_is_published_once_under_t
     assert outbox.published == [fire.event_id]
 
 
+def test_a_slow_pass_offers_after_later_claims_and_nothing_is_published_twice(relay, outbox, broker, clock):
+    slow = outbox.hold(fires(3))
+    relay.run_once()
+    for _ in range(3):
+        outbox.hold(fires(1))
+        clock.advance(timedelta(seconds=1))
+        relay.run_once()
+
+    relay.offer(slow)
+    relay.run_once()
+
+    assert len(broker.taken) == len({fire.event_id for fire in broker.taken}) == 6
+
+
 def test_an_unroutable_fire_stays_and_an_unsendable_one_is_dead(relay, outbox, broker):
     broker.special = {"demo.lost": Unroutable("no queue"), "demo.bad": Unsendable("a set")}
     lost, bad, good = outgoing("demo.lost"), outgoing("demo.bad"), outgoing()

@@ -11,6 +11,7 @@ from nominals import after, between
 from taskcfg.spec import due
 from taskcfg.spec.due import MISSED_AFTER, Decision, Rules, decide
 from taskcfg.spec.fire_time import fire_time
+from taskcfg.spec.overlap import Live
 from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
 from taskcfg.spec.schedule import At, Cron, Every, Schedule, union
 from taskcfg.spec.times.timetable import Timetable, timetable
@@ -28,7 +29,7 @@ policies = st.builds(
     jitter=st.sampled_from([timedelta(0), timedelta(milliseconds=900)]),
     catch_up=st.sampled_from(CatchUp),
     catch_up_window=st.timedeltas(timedelta(0), timedelta(days=2)),
-    overlap=st.sampled_from([Overlap(OverlapMode.SKIP), Overlap(OverlapMode.ALLOW)]),
+    overlap=st.sampled_from([*map(Overlap, OverlapMode), Overlap(OverlapMode.ALLOW, 3)]),
 )
 
 
@@ -59,7 +60,7 @@ def test_every_nominal_time_until_now_is_covered_exactly_once(
     told: list[datetime] = []
     following: datetime | None = start
     while following is not None and fire_time("task", policy.jitter, following) <= now:
-        decision = decide(Rules("task", policy, table, live), next_nominal_at=following, now=now)
+        decision = decide(Rules("task", policy, table, Live(live)), next_nominal_at=following, now=now)
         assert decision is not None
         assert fire_time("task", policy.jitter, decision.last_nominal_at) <= now
         assert decision.next_nominal_at == after(table, decision.last_nominal_at)
@@ -88,7 +89,7 @@ def test_a_long_outage_is_settled_in_bounded_steps_that_cover_it_exactly_once(
             if start is None or fire_time("task", policy.jitter, start) > now:
                 break
             assert passes <= minutes / limit + 4
-            decision = decide(Rules("task", policy, table, 0), next_nominal_at=start, now=now)
+            decision = decide(Rules("task", policy, table, Live()), next_nominal_at=start, now=now)
             found += covered(decision, table)
             assert decision.missed is None or decision.missed.count <= 2 * limit + 30
             start = decision.next_nominal_at
@@ -102,7 +103,7 @@ def test_what_is_less_than_30_seconds_late_fires_all_of_it() -> None:
     table = every(1 / 6)
 
     decision = decide(
-        Rules("task", Policy(overlap=Overlap(OverlapMode.ALLOW)), table, 0),
+        Rules("task", Policy(overlap=Overlap(OverlapMode.ALLOW)), table, Live()),
         next_nominal_at=NOON - MISSED_AFTER,
         now=NOON,
     )
@@ -115,7 +116,7 @@ def test_what_is_less_than_30_seconds_late_fires_all_of_it() -> None:
 
 def test_after_an_outage_only_the_latest_is_made_up_and_one_span_names_the_rest() -> None:
     decision = decide(
-        Rules("task", Policy(), every(10), 0),
+        Rules("task", Policy(), every(10), Live()),
         next_nominal_at=NOON - timedelta(hours=2),
         now=NOON + timedelta(minutes=5),
     )
@@ -130,7 +131,7 @@ def test_without_catch_up_the_span_names_all_that_was_missed() -> None:
     policy = Policy(catch_up=CatchUp.NONE)
 
     decision = decide(
-        Rules("task", policy, every(10), 0),
+        Rules("task", policy, every(10), Live()),
         next_nominal_at=NOON - timedelta(hours=1),
         now=NOON + timedelta(minutes=5),
     )
@@ -144,7 +145,7 @@ def test_what_is_older_than_the_window_is_not_made_up() -> None:
     table = timetable(At((NOON,)), "UTC")
 
     decision = decide(
-        Rules("task", Policy(), table, 0), next_nominal_at=NOON, now=NOON + timedelta(days=1, seconds=1)
+        Rules("task", Policy(), table, Live()), next_nominal_at=NOON, now=NOON + timedelta(days=1, seconds=1)
     )
 
     assert decision.fires == ()
@@ -153,7 +154,7 @@ def test_what_is_older_than_the_window_is_not_made_up() -> None:
 
 
 def test_a_fire_that_meets_a_live_one_is_recorded_as_skipped() -> None:
-    decision = decide(Rules("task", Policy(), every(10), 1), next_nominal_at=NOON, now=NOON)
+    decision = decide(Rules("task", Policy(), every(10), Live(1)), next_nominal_at=NOON, now=NOON)
 
     assert [(fire.nominal_at, fire.skipped) for fire in decision.fires] == [
         (NOON, "overlap: an earlier fire is still live")
@@ -162,7 +163,7 @@ def test_a_fire_that_meets_a_live_one_is_recorded_as_skipped() -> None:
 
 def test_fires_of_one_decision_count_as_live_for_each_other() -> None:
     decision = decide(
-        Rules("task", Policy(), every(1 / 6), 0), next_nominal_at=NOON - timedelta(seconds=20), now=NOON
+        Rules("task", Policy(), every(1 / 6), Live()), next_nominal_at=NOON - timedelta(seconds=20), now=NOON
     )
 
     assert [fire.skipped is None for fire in decision.fires] == [True, False, False]
@@ -171,17 +172,10 @@ def test_fires_of_one_decision_count_as_live_for_each_other() -> None:
 def test_a_month_of_seconds_is_one_span() -> None:
     table = timetable(Every(timedelta(seconds=1)), "UTC")
 
-    decision = decide(Rules("task", Policy(), table, 0), next_nominal_at=NOON - timedelta(days=30), now=NOON)
+    decision = decide(
+        Rules("task", Policy(), table, Live()), next_nominal_at=NOON - timedelta(days=30), now=NOON
+    )
 
     assert decision.missed is not None
     assert decision.missed.count == 30 * 86_400 - 31
     assert decision.next_nominal_at == NOON + timedelta(seconds=1)
-
-
-def test_rules_of_a_later_version_raise_instead_of_being_ignored() -> None:
-    for policy in (
-        Policy(overlap=Overlap(OverlapMode.WAIT)),
-        Policy(overlap=Overlap(OverlapMode.ALLOW, 3)),
-    ):
-        with pytest.raises(ValueError, match="not supported by this version"):
-            decide(Rules("task", policy, every(1), 0), next_nominal_at=NOON, now=NOON)

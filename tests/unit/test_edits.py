@@ -11,6 +11,7 @@ from nominals import between
 from taskcfg.spec.advance import advance, advance_to_edit
 from taskcfg.spec.fire_time import coming_after, fire_time
 from taskcfg.spec.fires import Advance, DueTask
+from taskcfg.spec.overlap import Live
 from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
 from taskcfg.spec.schedule import Cron, Every
 from taskcfg.spec.times.timetable import timetable
@@ -57,7 +58,7 @@ class Row:
 
     def _due(self) -> DueTask:
         assert self.next is not None
-        return DueTask(1, self.spec, 1, self.next.nominal_at, self.last, 0)
+        return DueTask(1, self.spec, 1, self.next.nominal_at, self.last, Live())
 
     def _record(self, made: Advance) -> None:
         decision = made.decision

@@ -10,7 +10,7 @@ from taskcfg.types.registry import Registry
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("folder", ["tasks.d", "examples/plain/tasks.d"])
+@pytest.mark.parametrize("folder", ["tasks.d", "examples/plain/tasks.d", "examples/pull-requests/tasks.d"])
 def test_the_tasks_we_show_have_no_problem(folder: str) -> None:
     loaded = load_folder(ROOT / folder, Registry(), root=ROOT)
 

@@ -36,9 +36,11 @@ def test_the_errors_with_a_number_of_their_own_exist() -> None:
 def test_each_error_ends_a_command_as_the_contract_says() -> None:
     special = {
         "StalePlan": 3,
+        "Overtaken": 3,
         "LockTimeout": 4,
         "UnsafePlan": 5,
         "NameTaken": 5,
+        "SchemaInUse": 5,
         "ApprovalNeeded": 6,
     }
 

@@ -1,13 +1,16 @@
 """Failpoints: nothing without the variable, and exactly what it says with it."""
 
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
+from pages import ROOT
 from taskcfg.errors import InvalidSettings
-from taskcfg.failpoints import FailpointReached, Rule, failpoint, parse_rules
+from taskcfg.failpoints import FAILPOINTS, FailpointReached, Rule, failpoint, parse_rules
 
 PASS_THREE_TIMES = """
 from taskcfg.failpoints import failpoint
@@ -51,14 +54,50 @@ def test_a_rule_counts_the_hits_of_its_own_name():
 
 
 def test_rules_are_read_with_their_arguments():
-    assert parse_rules("a=exit@3,b=pause:0.5, c=error,") == {
-        "a": Rule("exit", nth=3),
-        "b": Rule("pause", seconds=0.5),
-        "c": Rule("error"),
+    assert parse_rules("gate.before_start=exit@3,gate.after_start=pause:0.5, gate.before_body=error,") == {
+        "gate.before_start": Rule("exit", nth=3),
+        "gate.after_start": Rule("pause", seconds=0.5),
+        "gate.before_body": Rule("error"),
     }
 
 
-@pytest.mark.parametrize("text", ["a", "a=die", "a=exit@x", "=exit", "a=pause:long", "a=exit:3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "=die",
+        "=exit@x",
+        "=exit@0",
+        "=exit@-1",
+        "=exit:3",
+        "=pause:long",
+        "=pause:-1",
+        "=pause:nan",
+        "=pause:inf",
+    ],
+)
 def test_a_rule_that_is_none_is_refused(text):
     with pytest.raises(InvalidSettings, match="TASKCFG_FAILPOINTS"):
-        parse_rules(text)
+        parse_rules(f"gate.before_start{text}")
+
+
+def test_a_rule_without_a_name_is_refused():
+    with pytest.raises(InvalidSettings, match="is not NAME=exit"):
+        parse_rules("=exit")
+
+
+def test_a_name_that_is_no_failpoint_is_refused_with_the_nearest_that_is():
+    with pytest.raises(InvalidSettings, match=r"no failpoint `gate\.before_end`") as caught:
+        parse_rules("gate.before_end=exit")
+
+    assert caught.value.hint == "did you mean `gate.before_body`?"
+
+
+def test_the_list_of_failpoints_holds_those_in_the_code_and_no_other():
+    called = Counter(
+        name
+        for path in (ROOT / "engine" / "taskcfg").rglob("*.py")
+        for name in re.findall(r'\bfailpoint\("([^"]+)"\)', path.read_text(encoding="utf-8"))
+    )
+
+    assert called.keys() == FAILPOINTS.keys()

@@ -14,15 +14,18 @@ from apscheduler.schedulers.base import BaseScheduler
 from taskcfg.errors import DatabaseUnavailable
 from taskcfg.scheduling.executor import NotingExecutor
 from taskcfg.scheduling.job import DueJob, TimetableTrigger
-from taskcfg.scheduling.jobstore import LONGEST_WAIT, ClaimingJobStore
+from taskcfg.scheduling.jobstore import GATHERING, LONGEST_WAIT, ClaimingJobStore
 from taskcfg.scheduling.loop import Firing
 from taskcfg.spec.fires import Advance, DueTask, Outgoing, message_of
+from taskcfg.spec.overlap import Live
+from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
 from taskcfg.spec.schedule import At, Cron, Every
 from taskcfg.spec.task import TaskSpec
 from taskcfg.spec.times.timetable import timetable
 from taskcfg.testing import FakeClock, make_spec
 
 NOW = datetime(2026, 3, 29, 1, tzinfo=UTC)
+WHOLE = Policy(catch_up=CatchUp.ALL, overlap=Overlap(OverlapMode.ALLOW))
 
 
 class Rows:
@@ -31,11 +34,12 @@ class Rows:
     def __init__(self, *specs: TaskSpec, now: datetime = NOW) -> None:
         self.now = now
         self.rows = {
-            number: DueTask(number, spec, 1, NOW, None, 0) for number, spec in enumerate(specs, start=1)
+            number: DueTask(number, spec, 1, NOW, None, Live()) for number, spec in enumerate(specs, start=1)
         }
         self.committed: list[Advance] = []
         self.abandoned = 0
         self.away_at: str | None = None
+        self.due_in: float | None = None
 
     def begin_pass(self, limit: int) -> Rows.Pass:
         self.reach("begin")
@@ -43,7 +47,7 @@ class Rows:
         return Rows.Pass(self, due[:limit])
 
     def seconds_until_due(self) -> float | None:
-        return None
+        return self.due_in
 
     def reach(self, step: str) -> None:
         if self.away_at == step:
@@ -70,6 +74,39 @@ class Rows:
 
 def firing(rows: Rows, offered: list[Outgoing], **options: Any) -> Firing:
     return Firing(rows, FakeClock(NOW), offered.extend, **options)
+
+
+def wait_after_pass(rows: Rows) -> timedelta:
+    executor = NotingExecutor()
+    store = ClaimingJobStore(rows, executor, FakeClock(NOW), lambda fires: None)
+    for job in store.get_due_jobs(NOW):
+        executor.submit_job(job, job.run_times)
+    coming = store.get_next_run_time()
+    assert coming is not None
+    return coming - NOW
+
+
+@pytest.mark.parametrize(("due_in", "expected"), [(0.0, GATHERING), (0.3, 0.3), (None, LONGEST_WAIT)])
+def test_what_falls_due_soon_after_a_pass_shares_the_next(due_in: float | None, expected: float) -> None:
+    rows = Rows(make_spec("one", schedule=Every(timedelta(hours=1))))
+    rows.due_in = due_in
+
+    assert wait_after_pass(rows) == timedelta(seconds=expected)
+
+
+def test_nothing_is_gathered_after_a_pass_without_fires() -> None:
+    rows = Rows()
+    rows.due_in = 0.001
+
+    assert wait_after_pass(rows) == timedelta(seconds=0.001)
+
+
+def test_a_task_with_more_to_make_up_for_is_taken_again_at_once() -> None:
+    behind = make_spec("behind", schedule=Every(timedelta(seconds=1)), policy=WHOLE)
+    rows = Rows(behind, now=NOW + timedelta(hours=5))
+    rows.due_in = 0.0
+
+    assert wait_after_pass(rows) == timedelta()
 
 
 def test_apscheduler_calls_in_the_order_our_transaction_depends_on() -> None:

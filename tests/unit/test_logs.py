@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 from typing import Any
 
@@ -83,3 +84,36 @@ def test_what_a_child_says_names_the_child_whatever_it_says() -> None:
     assert (printed["event"], printed["message"]) == ("child.output", 'a task\'s "own" words')
     assert json.loads(child_line("worker", '{"time": 1}'))["message"] == '{"time": 1}'
     assert json.loads(child_line("worker", "5"))["process"] == "worker"
+
+
+FORKING = """
+import logging, os, sys, threading, time
+from taskcfg.logs import finish_lines_before_forks
+
+class Slow:
+    def __init__(self):
+        self.lock = threading.Lock()
+    def write(self, text):
+        with self.lock:
+            writing.set()
+            time.sleep(0.1)
+    def flush(self):
+        pass
+
+finish_lines_before_forks()
+writing = threading.Event()
+logging.getLogger().addHandler(logging.StreamHandler(Slow()))
+threading.Thread(target=logging.warning, args=["from a thread"]).start()
+writing.wait()
+child = os.fork()
+logging.warning("from both")
+if child == 0:
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_that_is_forked_while_a_line_is_written_can_write_its_own() -> None:
+    program = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=20)
+
+    assert (program.stdout, program.stderr) == ("7\n", "")

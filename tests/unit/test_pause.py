@@ -11,6 +11,7 @@ from taskcfg.spec.advance import advance, advance_past_pause
 from taskcfg.spec.due import Decision, Rules
 from taskcfg.spec.fire_time import Coming
 from taskcfg.spec.fires import Advance, DueTask
+from taskcfg.spec.overlap import Live
 from taskcfg.spec.pause import MOST_MADE_UP, Pause, settle
 from taskcfg.spec.policy import CatchUp, Overlap, OverlapMode, Policy
 from taskcfg.spec.schedule import At, Cron, Every, Manual, Schedule
@@ -63,9 +64,9 @@ def test_every_nominal_time_is_told_of_once_whenever_a_task_is_paused_and_resume
         if found.decision is None:
             return task
         after = found.decision.next_nominal_at or datetime(9999, 1, 1, tzinfo=UTC)
-        return DueTask(1, spec, 1, after, found.decision.last_nominal_at, 0)
+        return DueTask(1, spec, 1, after, found.decision.last_nominal_at, Live())
 
-    task = DueTask(1, spec, 1, begin, None, 0)
+    task = DueTask(1, spec, 1, begin, None, Live())
     task = settled(task, advance(task, paused))
     task = settled(task, advance_past_pause(task, missed, ends))
     last = resumed + to_end
@@ -88,7 +89,7 @@ def test_thirty_days_of_a_task_that_fires_each_second(
     table = timetable(Every(timedelta(seconds=1)), "UTC")
     end = NOON + timedelta(days=30)
 
-    decision = settle(Rules("task", Policy(overlap=ALLOW), table, 0), missed, start=NOON, end=end)
+    decision = settle(Rules("task", Policy(overlap=ALLOW), table, Live()), missed, start=NOON, end=end)
 
     assert decision is not None and decision.missed is not None
     assert len(decision.fires) == fires
@@ -100,10 +101,16 @@ def test_when_all_are_made_up_nothing_is_missed_and_overlap_holds() -> None:
     table = timetable(Every(timedelta(hours=1)), "UTC")
 
     allowed = settle(
-        Rules("task", Policy(overlap=ALLOW), table, 1), CatchUp.ALL, start=NOON, end=NOON + timedelta(hours=3)
+        Rules("task", Policy(overlap=ALLOW), table, Live(1)),
+        CatchUp.ALL,
+        start=NOON,
+        end=NOON + timedelta(hours=3),
     )
     skipping = settle(
-        Rules("task", Policy(overlap=SKIP), table, 0), CatchUp.ALL, start=NOON, end=NOON + timedelta(hours=3)
+        Rules("task", Policy(overlap=SKIP), table, Live()),
+        CatchUp.ALL,
+        start=NOON,
+        end=NOON + timedelta(hours=3),
     )
 
     assert allowed and allowed.missed is None
@@ -113,7 +120,7 @@ def test_when_all_are_made_up_nothing_is_missed_and_overlap_holds() -> None:
 
 def test_what_has_no_time_in_the_pause_goes_on_as_it_was() -> None:
     task = DueTask(1, make_spec(schedule=Manual()), 1, NOON, None, 0)
-    hourly = DueTask(1, make_spec(), 1, NOON, None, 0)
+    hourly = DueTask(1, make_spec(), 1, NOON, None, Live())
     broken = DueTask(1, make_spec(schedule=Cron("0 0 30 2 *")), 1, NOON, None, 0)
 
     assert advance_past_pause(task, CatchUp.ALL, NOON).resume_at is None

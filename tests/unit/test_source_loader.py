@@ -80,16 +80,15 @@ def test_a_name_declared_in_two_files_names_both_places(folder: Path) -> None:
     ]
 
 
-def test_what_would_silently_not_apply_is_a_problem(folder: Path) -> None:
+def test_only_the_folders_at_the_top_are_those_of_calendars_and_environments(folder: Path) -> None:
     write(folder, "environments/prod.yaml", "tasks: {}")
     write(folder, "team/calendars/fine.yaml")
+    write(folder, "team/environments/good.yaml")
 
     loaded = load(folder)
 
-    assert [text.partition("\n")[0] for text in texts(loaded)] == [
-        "tasks.d/environments: `environments/` is not supported by this version of taskcfg",
-    ]
-    assert names(loaded) == ["fine"]
+    assert texts(loaded) == []
+    assert names(loaded) == ["fine", "good"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -86,7 +86,7 @@ def test_several_messages_are_put_all_or_none(connect: Brokers) -> None:
     broker = connect()
 
     with pytest.raises(sqlite3.IntegrityError):
-        broker.queue.put([Outgoing("work", "good"), Outgoing("work", None)])  # type: ignore[arg-type]  # on purpose
+        broker.queue.put([Outgoing("work", "good"), Outgoing(None, "bad")])  # type: ignore[arg-type]  # on purpose
 
     assert broker.queue.size("work") == 0
 

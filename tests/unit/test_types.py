@@ -126,7 +126,10 @@ def test_a_function_that_cannot_be_a_type_is_refused_with_its_place(function: An
     ("defaults", "reason"),
     [
         ({"timeout": "soon"}, "timeout: `soon` is not a duration"),
-        ({"overlap": "wait"}, "overlap: `wait` is not supported by this version of taskcfg"),
+        (
+            {"overlap": "wait_all"},
+            "overlap: expected `skip` or `wait` or `allow` or `replace`, found `wait_all`",
+        ),
         ({"retry": {"attempts": 0}}, "retry.attempts: expected a whole number from 1 to 1000, found `0`"),
         ({"retry": {"tries": 2}}, "retry.tries: unknown field"),
         ({"retry": {"delay": "2h"}}, "retry: longer than `max_delay` (1h)"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from taskcfg.control.zone_data import is_newer, zone_database
+from taskcfg.source.zone_data import is_newer, zone_database
 from zone_folder import ZoneFolder
 
 
