@@ -15,6 +15,7 @@ import services
 from burst import HEAD_START, Setting, conf_file
 from processes import PROGRAMS, PYTHON, Background
 from project import Project, instant, write
+from queues import own_rabbit_queue
 from runner import Benchmark, Column, Figures
 
 MAIN = "p50, ms"
@@ -71,7 +72,7 @@ def _round(start: Callable[[Setting, float], list[Background]], n: int, step: fl
             setting = Setting(
                 due=time.time() + HEAD_START + 6.0,
                 n=n,
-                queue=stack.enter_context(services.own_queue()),
+                queue=stack.enter_context(own_rabbit_queue()),
                 database=stack.enter_context(services.own_database()),
                 folder=Path(stack.enter_context(TemporaryDirectory(prefix="taskcfg-bench-"))),
             )

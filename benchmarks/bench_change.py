@@ -24,8 +24,8 @@ import psycopg2
 import runner
 import services
 from project import Project, instant, write
+from queues import RabbitQueue, own_rabbit_queue
 from runner import Benchmark, Column, Figures
-from services import Queue
 
 MAIN = "p50, ms"
 POLL = 0.001
@@ -90,7 +90,7 @@ def _round(database: Callable[[ExitStack, Path], str], n: int, tries: int) -> Ca
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="taskcfg-bench-")))
             url = database(stack, folder)
-            queue = stack.enter_context(services.own_queue())
+            queue = stack.enter_context(own_rabbit_queue())
             project = Project(folder, {"database_url": url, "broker_url": services.RABBITMQ_URL})
             write(project, "quiet.yaml", queue.name, (QUIET.format(number=number) for number in range(n)))
             project.run("db", "upgrade")
@@ -117,7 +117,7 @@ def _figures(late: Sequence[float | None]) -> Figures:
     }
 
 
-def _change(project: Project, queue: Queue, count: Callable[[str], int], number: int) -> float | None:
+def _change(project: Project, queue: RabbitQueue, count: Callable[[str], int], number: int) -> float | None:
     """Apply one new task; return the seconds from its commit to its first publish, None for never."""
     time.sleep(random.random())
     started = time.time()

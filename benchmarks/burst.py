@@ -11,17 +11,17 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol
 
 import services
-from processes import Background
+from processes import Running
+from queues import Queue, own_queue
 from runner import Figures
-from services import Queue
 
 HEAD_START = 5.0
 """Seconds that a scheduler process gets to be up and idle before the instant."""
@@ -36,13 +36,17 @@ MAIN = "in the broker, s"
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and when: `due` is a Unix time, `folder` is the contestant's own."""
+    """Where and when: `due` is a Unix time, `folder` is the contestant's own.
+
+    With a `canary` there is one more task, overdue when the scheduler starts.
+    """
 
     due: float
     n: int
     queue: Queue
     database: str
     folder: Path
+    canary: bool = False
 
 
 class Contestant(Protocol):
@@ -51,8 +55,8 @@ class Contestant(Protocol):
     def fill(self, setting: Setting) -> None:
         """Put the tasks into its store; not measured."""
 
-    def start(self, setting: Setting) -> Background:
-        """Start its scheduler, one process."""
+    def start(self, setting: Setting) -> Running:
+        """Start its scheduler: one process, or several to be seen as one."""
 
     def recorded(self, setting: Setting) -> Figures:
         """Wait until it has written down all it wants to, and return figures about that."""
@@ -70,11 +74,11 @@ class Allowance:
         self.seconds = self.seconds * 1.7
 
 
-def measure(contestant: Contestant, n: int, allowance: Allowance) -> Figures:
+def measure(contestant: Contestant, n: int, broker: str, allowance: Allowance) -> Figures:
     """Make one burst. A store that takes too long to fill is filled again for a later instant."""
     while True:
         due = float(math.ceil(time.time() + allowance.seconds))
-        with _setting(due, n) as setting:
+        with _setting(due, n, broker) as setting:
             try:
                 contestant.fill(setting)
                 services.settle(setting.database)
@@ -86,9 +90,9 @@ def measure(contestant: Contestant, n: int, allowance: Allowance) -> Figures:
 
 
 @contextmanager
-def _setting(due: float, n: int) -> Iterator[Setting]:
+def _setting(due: float, n: int, broker: str) -> Iterator[Setting]:
     folder: AbstractContextManager[str] = TemporaryDirectory(prefix="taskcfg-bench-")
-    with services.own_queue() as queue, services.own_database() as database, folder as path:
+    with own_queue(broker) as queue, services.own_database() as database, folder as path:
         yield Setting(due, n, queue, database, Path(path))
 
 
@@ -106,21 +110,33 @@ def _burst(contestant: Contestant, setting: Setting) -> Figures:
         used = process.cpu() - before if recorded else used
         memory = process.memory()
     found = setting.queue.drain()
-    distinct = len(set(map(str, found)))
     return {
         MAIN: depths[-1][0] - due,
         "late p50, s": _reached(depths, n * 0.50) - due,
         "late p99, s": _reached(depths, n * 0.99) - due,
         "CPU a fire, ms": used / max(1, len(found)) * 1000,
         **recorded,
-        "doubled": len(found) - distinct,
-        "lost": n - distinct,
+        **verdict(found, n),
         "early": early,
         "memory, MB": memory,
     }
 
 
-def _watch(setting: Setting, process: Background) -> list[tuple[float, int]]:
+def verdict(found: Sequence[tuple[Any, str]], n: int) -> Figures:
+    """Return what is wrong with the messages *found* of *n* tasks that were each due once.
+
+    A message with the id of another is one that was sent again, since nobody knew whether it had
+    arrived: the gate refuses it. Two ids for one task are two fires.
+    """
+    fires = set(found)
+    return {
+        "doubled": len(fires) - len({argument for argument, _ in fires}),
+        "sent again": len(found) - len(fires),
+        "lost": n - len({argument for argument, _ in fires}),
+    }
+
+
+def _watch(setting: Setting, process: Running) -> list[tuple[float, int]]:
     """Return when the queue was how deep, ending when all is there or nothing more comes."""
     depths = [(time.time(), setting.queue.depth())]
     while depths[-1][1] < setting.n:
@@ -145,8 +161,9 @@ def conf_file(setting: Setting, peer: str, **more: object) -> Path:
         "due": setting.due,
         "n": setting.n,
         "queue": setting.queue.name,
-        "broker": services.RABBITMQ_URL,
+        "broker": setting.queue.broker,
         "database": setting.database,
+        "canary": setting.canary,
         **more,
     }
     path = setting.folder / "bench.json"

@@ -12,10 +12,11 @@ import peers
 import processes
 import services
 from burst import Setting, conf_file
-from processes import PROGRAMS, PYTHON, Background
+from processes import PROGRAMS, PYTHON, Background, Running, Together
 from project import Project, write_daily
 from runner import Figures
 
+DAY = 86_400.0
 RECORDED = "recorded after, s"
 WRITTEN_DOWN = "SELECT count(*), max(published_at) FROM schedule_event WHERE state = 'published'"
 
@@ -25,14 +26,14 @@ class Taskcfg:
 
     def fill(self, setting: Setting) -> None:
         project = Project(
-            setting.folder, {"database_url": setting.database, "broker_url": services.RABBITMQ_URL}
+            setting.folder, {"database_url": setting.database, "broker_url": setting.queue.broker}
         )
         write_daily(project, setting.n, setting.due, setting.queue.name)
         project.run("db", "upgrade")
         project.run("apply", "--yes")
         self._project = project
 
-    def start(self, setting: Setting) -> Background:
+    def start(self, setting: Setting) -> Running:
         return self._project.start("scheduler")
 
     def recorded(self, setting: Setting) -> Figures:
@@ -55,8 +56,34 @@ class Taskcfg:
     def clean(self, setting: Setting) -> None: ...
 
 
+class TwoSchedulers(Taskcfg):
+    """The same database, and two `taskcfg scheduler` that share it; figures are of both together."""
+
+    def start(self, setting: Setting) -> Running:
+        return Together([self._project.start("scheduler", log=f"scheduler-{each}.log") for each in range(2)])
+
+    def recorded(self, setting: Setting) -> Figures:
+        figures = super().recorded(setting)
+        return {**figures, "least share, %": _least_share(setting)}
+
+
+def _least_share(setting: Setting) -> float:
+    """Return how much of the fires the node recorded that recorded fewer, in percent."""
+    connection = psycopg2.connect(setting.database)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM schedule_event GROUP BY node_id ORDER BY 1")
+            counts = [row[0] for row in cursor.fetchall()]
+    finally:
+        connection.close()
+    return counts[0] * 100 / sum(counts) if len(counts) > 1 else 0.0
+
+
 class Limit:
-    """`programs/limit_burst.py`: rows by COPY, one channel, one wait for the confirms of a thousand."""
+    """`programs/limit_burst.py`: rows by COPY, one channel, one wait for the confirms of a thousand.
+
+    On Redis `programs/limit_burst_redis.py`: the answer of a pipeline of ten LPUSH is the confirm.
+    """
 
     def fill(self, setting: Setting) -> None: ...
 
@@ -65,11 +92,13 @@ class Limit:
             "due": setting.due,
             "n": setting.n,
             "queue": setting.queue.name,
-            "broker": services.RABBITMQ_URL,
+            "broker": setting.queue.broker,
             "database": setting.database,
             "out": str(setting.folder / "out.json"),
         }
-        argv = [PYTHON, str(PROGRAMS / "limit_burst.py"), json.dumps(document)]
+        on_redis = setting.queue.broker.startswith("redis")
+        program = PROGRAMS / ("limit_burst_redis.py" if on_redis else "limit_burst.py")
+        argv = [PYTHON, str(program), json.dumps(document)]
         return Background(argv, log=setting.folder / "limit.log", cwd=setting.folder)
 
     def recorded(self, setting: Setting) -> Figures:
@@ -90,6 +119,10 @@ class Peer:
     needs: Sequence[str]
     fills = False
 
+    def __init__(self, period: float = DAY, step: float = 0.0) -> None:
+        """Each task recurs every *period* seconds, *step* seconds after the one before it."""
+        self._phases = {"period": period, "step": step}
+
     def argv(self, setting: Setting) -> list[str]:
         raise NotImplementedError
 
@@ -99,9 +132,11 @@ class Peer:
     def missing(self) -> str | None:
         return peers.missing(*self.needs)
 
-    def fill(self, setting: Setting) -> None:
+    def fill(self, setting: Setting, **options: object) -> None:
+        """Fill its store; the application reads *options* besides."""
+        conf = {**self._phases, **self.conf(setting), **options}
         self._env = {
-            "BENCH_CONF": str(conf_file(setting, self.name, **self.conf(setting))),
+            "BENCH_CONF": str(conf_file(setting, self.name, **conf)),
             "PYTHONPATH": str(PROGRAMS),
         }
         if self.fills:
@@ -164,3 +199,14 @@ class Redbeat(Beat):
 
     def _prefix(self, setting: Setting) -> str:
         return f"{setting.queue.name}:"
+
+
+class DjangoCeleryBeat(Beat):
+    """Celery beat on django-celery-beat's scheduler, its tables in the round's own database."""
+
+    name = "django_celery_beat"
+    needs: Sequence[str] = ("celery", "django", "django_celery_beat", "psycopg2")
+    fills = True
+
+    def argv(self, setting: Setting) -> list[str]:
+        return [*super().argv(setting), "-S", "django_celery_beat.schedulers:DatabaseScheduler"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Protocol
 
 import psutil
 
@@ -61,21 +62,71 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] 
 
 
 def spent(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Figures:
-    """Run a program and return what it took, from start to end, in ms. Raises Failed unless it exits 0."""
+    """Run a program and return what it took, from start to end: ms, and MB of memory at its highest.
+
+    Raises Failed unless it exits 0.
+    """
     surroundings = environment(env)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        argv, cwd=cwd, env=surroundings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    out, err = process.communicate()
-    wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode:
-        raise Failed(f"{' '.join(argv[:4])} … exited {process.returncode}: {(err or out).decode()[-1500:]}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {WALL: wall * 1000, "CPU, ms": cpu * 1000}
+    with TemporaryFile() as out, TemporaryFile() as err:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=surroundings, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said = _content(err) or _content(out)
+            raise Failed(f"{' '.join(argv[:4])} … exited {process.returncode}: {said[-1500:]}")
+    cpu = used.ru_utime + used.ru_stime
+    return {WALL: wall * 1000, "CPU, ms": cpu * 1000, "memory, MB": used.ru_maxrss / 1024}
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+class Running(Protocol):
+    """Programs that keep running, seen as one."""
+
+    def __enter__(self) -> Running: ...
+
+    def __exit__(self, *error: object) -> None:
+        """Stop it."""
+
+    def check(self) -> None:
+        """Raise Failed when it has ended."""
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that it and its children have used."""
+
+    def memory(self) -> float:
+        """Return its resident memory in MB."""
+
+
+class Together:
+    """Several programs as one: their CPU time and memory added up."""
+
+    def __init__(self, programs: Sequence[Background]) -> None:
+        self._programs = programs
+
+    def __enter__(self) -> Together:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for program in self._programs:
+            program.stop()
+
+    def check(self) -> None:
+        for program in self._programs:
+            program.check()
+
+    def cpu(self) -> float:
+        return sum(program.cpu() for program in self._programs)
+
+    def memory(self) -> float:
+        return sum(program.memory() for program in self._programs)
 
 
 class Background:
@@ -119,6 +170,11 @@ class Background:
     def memory(self) -> float:
         """Return its resident memory in MB."""
         return float(self._seen.memory_info().rss) / 1e6
+
+    def kill(self) -> None:
+        """End it and all it started at once, as a power cut does."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def stop(self, patience: float = 10.0) -> None:
         """Ask it to end; after *patience* seconds kill it and all it started."""

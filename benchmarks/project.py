@@ -33,9 +33,9 @@ class Project:
         """Return what `taskcfg *arguments*` takes, in ms. Raises Failed unless it exits 0."""
         return processes.spent([TASKCFG, *arguments], cwd=self.folder, env=self.env)
 
-    def start(self, *arguments: str) -> Background:
-        log = self.folder / f"{arguments[0]}.log"
-        return Background([TASKCFG, *arguments], log=log, cwd=self.folder, env=self.env)
+    def start(self, *arguments: str, log: str | None = None) -> Background:
+        file = self.folder / (log or f"{arguments[0]}.log")
+        return Background([TASKCFG, *arguments], log=file, cwd=self.folder, env=self.env)
 
 
 @contextmanager

@@ -7,9 +7,7 @@ are; without them, 127.0.0.1 with each service's own port.
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
@@ -102,60 +100,3 @@ def settle(database_url: str) -> None:
             cursor.execute("CHECKPOINT")
     finally:
         connection.close()
-
-
-class Queue:
-    """A durable RabbitMQ queue of our own: how much is in it, and what."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._connection = kombu.Connection(RABBITMQ_URL)
-        self._connection.connect()
-        self._channel = self._connection.channel()
-        self._channel.queue_declare(name, durable=True, auto_delete=False)
-
-    def depth(self) -> int:
-        return int(self._channel.queue_declare(self.name, passive=True).message_count)
-
-    def drain(self) -> list[object]:
-        """Empty it and return the first argument of every message, in the order they lay in."""
-        expected, found = self.depth(), []
-        tag = self._channel.basic_consume(
-            self.name, no_ack=True, callback=lambda message: found.append(json.loads(message.body)[0][0])
-        )
-        while len(found) < expected:
-            self._connection.drain_events(timeout=30)
-        self._channel.basic_cancel(tag)
-        return found
-
-    def first_arrival(self, timeout: float) -> float | None:
-        """Consume until something arrives; return when, as `time.time()`, or None."""
-        arrived: list[float] = []
-        tag = self._channel.basic_consume(
-            self.name, no_ack=True, callback=lambda message: arrived.append(time.time())
-        )
-        try:
-            while not arrived:
-                self._connection.drain_events(timeout=timeout)
-        except TimeoutError:
-            pass
-        self._channel.basic_cancel(tag)
-        return arrived[0] if arrived else None
-
-    def purge(self) -> None:
-        self._channel.queue_purge(self.name)
-
-    def delete(self) -> None:
-        """Delete it and the exchange that Celery makes beside a queue."""
-        self._channel.queue_delete(self.name)
-        self._channel.exchange_delete(self.name)
-        self._connection.release()
-
-
-@contextmanager
-def own_queue() -> Iterator[Queue]:
-    queue = Queue(own_name())
-    try:
-        yield queue
-    finally:
-        queue.delete()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def _median(values: list[float]) -> float | None:
 
 def _number(value: float | None, digits: int) -> str:
     """Return *value* with *digits* significant digits, never in powers of ten."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "-"
     if value == int(value) and abs(value) < 1e9:
         return f"{int(value):,}"

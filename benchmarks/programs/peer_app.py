@@ -1,10 +1,12 @@
 """The Celery application that every peer runs, as $BENCH_CONF (a JSON file) says.
 
-Its keys: peer, due, n, queue, broker, and what the peer needs besides.
+Its keys: peer, due, n, queue, broker, and what the peer needs besides; `period` and `step`, in seconds,
+where the tasks do not all recur daily at `due`; `canary` for one more task, overdue at the start.
 """
 
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +14,19 @@ from celery import Celery
 from celery.schedules import schedule
 
 CONF = json.loads(Path(os.environ["BENCH_CONF"]).read_text(encoding="utf-8"))
-DAY = timedelta(days=1)
+PERIOD = timedelta(seconds=CONF.get("period", 86_400))
+STEP = timedelta(seconds=CONF.get("step", 0))
 DUE = datetime.fromtimestamp(CONF["due"], UTC)
+CANARY = "canary"
+
+
+def first_fires() -> Iterator[tuple[str, int, datetime]]:
+    """Yield the name, the argument and the first fire of every task."""
+    for index in range(CONF["n"]):
+        yield f"t{index:06d}", index, DUE + index * STEP
+    if CONF.get("canary"):
+        yield CANARY, -1, datetime.now(UTC) - timedelta(seconds=60)
+
 
 app = Celery("bench", broker=CONF["broker"])
 app.conf.update(
@@ -22,18 +35,23 @@ app.conf.update(
     task_default_queue=CONF["queue"],
     broker_connection_retry_on_startup=True,
 )
+if CONF["peer"] == "django_celery_beat":
+    import django_app  # noqa: F401 before beat imports its models
 if CONF["peer"] == "redbeat":
     app.conf.redbeat_redis_url = CONF["redis"]
     app.conf.redbeat_key_prefix = CONF["prefix"]
+    if "max_interval" in CONF:
+        app.conf.beat_max_loop_interval = CONF["max_interval"]
+        app.conf.redbeat_lock_timeout = CONF["lock_timeout"]
 if CONF["peer"] == "beat":
     app.conf.beat_schedule = {
-        f"t{index:06d}": {
+        name: {
             "task": "bench.noop",
-            "schedule": schedule(DAY),
+            "schedule": schedule(PERIOD),
             "args": [index],
-            "last_run_at": DUE - DAY,
+            "last_run_at": first - PERIOD,
         }
-        for index in range(CONF["n"])
+        for name, index, first in first_fires()
     }
 
 

@@ -6,20 +6,20 @@ import time
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from peer_app import CONF, DUE
+from peer_app import CONF, PERIOD, first_fires
 
 OPTIONS = {"timezone": "UTC", "job_defaults": {"misfire_grace_time": None}}
 TABLE = "apscheduler_jobs"
 
 
 def add_jobs(scheduler: BackgroundScheduler) -> None:
-    for index in range(CONF["n"]):
+    for name, index, first in first_fires():
         scheduler.add_job(
             "peer_app:send",
-            IntervalTrigger(days=1, start_date=DUE, timezone="UTC"),
+            IntervalTrigger(seconds=int(PERIOD.total_seconds()), start_date=first, timezone="UTC"),
             args=[index],
-            id=f"t{index:06d}",
-            next_run_time=DUE,
+            id=name,
+            next_run_time=first,
         )
 
 

@@ -4,7 +4,7 @@ import io
 import json
 import pickle
 
-from peer_app import CONF, DAY, DUE, app
+from peer_app import CONF, PERIOD, app, first_fires
 
 
 def redbeat() -> None:
@@ -15,23 +15,25 @@ def redbeat() -> None:
     from redbeat.schedulers import RedBeatSchedulerEntry
 
     pipeline = redis.Redis.from_url(CONF["redis"], decode_responses=True).pipeline(transaction=False)
-    every_day = schedule(DAY)
-    for index in range(CONF["n"]):
-        entry = RedBeatSchedulerEntry(f"t{index:06d}", "bench.noop", every_day, args=[index], app=app)
-        entry.last_run_at = DUE - DAY
+    periodic = schedule(PERIOD)
+    for name, index, first in first_fires():
+        entry = RedBeatSchedulerEntry(name, "bench.noop", periodic, args=[index], app=app)
+        entry.last_run_at = first - PERIOD
         definition = {
             "name": entry.name,
             "task": entry.task,
             "args": [index],
             "kwargs": {},
             "options": {},
-            "schedule": every_day,
+            "schedule": periodic,
             "enabled": True,
         }
         meta = {"last_run_at": entry.last_run_at, "total_run_count": 0}
         pipeline.hset(entry.key, "definition", json.dumps(definition, cls=RedBeatJSONEncoder))
         pipeline.hset(entry.key, "meta", json.dumps(meta, cls=RedBeatJSONEncoder))
         pipeline.zadd(app.redbeat_conf.schedule_key, {entry.key: entry.score})
+        if len(pipeline) > 5000:
+            pipeline.execute()
     pipeline.execute()
 
 
@@ -58,5 +60,31 @@ def apscheduler_postgres() -> None:
     connection.commit()
 
 
+def django_celery_beat() -> None:
+    """Rows as PeriodicTask.save writes them, with one shared interval, in bulk."""
+    import django_app
+    from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+
+    django_app.migrate()
+    every = int(PERIOD.total_seconds())
+    interval = IntervalSchedule.objects.create(every=every, period=IntervalSchedule.SECONDS)
+    rows = [
+        PeriodicTask(
+            name=name,
+            task="bench.noop",
+            interval=interval,
+            args=json.dumps([index]),
+            last_run_at=first - PERIOD,
+        )
+        for name, index, first in first_fires()
+    ]
+    PeriodicTask.objects.bulk_create(rows, batch_size=5000)
+    PeriodicTasks.update_changed()
+
+
 if __name__ == "__main__":
-    {"redbeat": redbeat, "apscheduler_postgres": apscheduler_postgres}[CONF["peer"]]()
+    {
+        "redbeat": redbeat,
+        "apscheduler_postgres": apscheduler_postgres,
+        "django_celery_beat": django_celery_beat,
+    }[CONF["peer"]]()
