@@ -24,7 +24,7 @@ from taskcfg.reconcile.plan import (
 from taskcfg.reconcile.planning import Wanted, plan_for
 from taskcfg.reconcile.saved_plan import SavedPlan
 from taskcfg.reconcile.snapshot import Snapshot
-from taskcfg.reconcile.state import LiveState, Place
+from taskcfg.reconcile.state import Place
 from taskcfg.settings import Settings
 from taskcfg.source.checkout import Checkout, last_author, read_checkout
 from taskcfg.source.environments import Environments
@@ -45,7 +45,8 @@ class Desired:
     """What the files declare: valid as a whole. `only` are the files that were asked for, None for all.
 
     `digests` are those of what was read, by file or `$VARIABLE`; `environment` is the one that was merged.
-    `past` is the revision whose state it is, where it is no files' at all.
+    `past` is the revision whose state it is, where it is no files' at all, and `rows` the ids of the tasks
+    that bore these names then, as far as they are known.
     """
 
     specs: Mapping[str, TaskSpec]
@@ -58,6 +59,7 @@ class Desired:
     only: tuple[str, ...] | None = None
     environment: str | None = None
     past: int | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -160,13 +162,13 @@ def make_plan(
         check_environment(connection, desired.environment)
         adopted = adopt if saved is None else saved.adopt
         state = StoredState(connection, source)
-        plan = _as_expected(connection, _plan(state, desired, source, adopted), saved)
+        plan = _as_expected(connection, _plan(connection, desired, source, adopted), saved)
         return Planned(plan, state.revision(), state.database())
 
 
 def plan_against(snapshot: Snapshot, desired: Desired) -> Planned:
     """Compare *desired* with what the database said when *snapshot* was taken. Raises NameTaken."""
-    plan = _plan(snapshot, desired, snapshot.source, ())
+    plan = plan_for(snapshot, _wanted(desired), snapshot.source, ())
     return Planned(plan, snapshot.revision(), snapshot.database(), snapshot.taken_at)
 
 
@@ -184,17 +186,18 @@ def apply_desired(database: Engine, desired: Desired, source: str, approval: App
     came_from = _provenance(desired, source, approval.actor)
     with applying(database, approval.lock_timeout, approval.actor) as connection:
         _check_since(connection, source, approval.since)
-        whole = _plan(StoredState(connection, source), desired, source, _adopted(approval))
+        whole = _plan(connection, desired, source, _adopted(approval))
         plan = _as_expected(connection, whole, approval.expected)
         plan = plan if approval.heal else leaving_drift(plan)
         check_safe(plan, approval.limits)
         stamp_environment(connection, desired.environment)
         base_revision = revisions.current_revision(connection, source)
         identity = str(database_uuid(connection))
-        _carry_out(connection, plan, desired, source)
+        created = _carry_out(connection, plan, desired, source)
         revision = None
         if plan.has_changes:
-            revision = revisions.record_revision(connection, came_from, asdict(plan.summary), _recorded(plan))
+            told = [_recorded(change, created) for change in plan.changes]
+            revision = revisions.record_revision(connection, came_from, asdict(plan.summary), told)
         partly = desired.subset or desired.past is not None
         all_done = not partly and len(plan.changes) == len(whole.changes)
         revisions.record_source(connection, came_from, revision, in_sync=True if all_done else None)
@@ -257,12 +260,17 @@ def _adopted(approval: Approval) -> Collection[str]:
     return approval.limits.adopt | (saved.adopt if isinstance(saved, SavedPlan) else frozenset())
 
 
-def _plan(state: LiveState, desired: Desired, source: str, adopt: Collection[str]) -> Plan:
-    wanted = Wanted(desired.specs, desired.place, desired.subset)
-    return plan_for(state, wanted, source, adopt)
+def _plan(connection: Connection, desired: Desired, source: str, adopt: Collection[str]) -> Plan:
+    wanted = replace(_wanted(desired), bearers=task_configs.bearers(connection, desired.rows))
+    return plan_for(StoredState(connection, source), wanted, source, adopt)
 
 
-def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str) -> None:
+def _wanted(desired: Desired) -> Wanted:
+    return Wanted(desired.specs, desired.place, desired.subset)
+
+
+def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str) -> dict[str, int]:
+    """Return the ids of the rows that are new, by name."""
     commit = desired.checkout.commit if desired.checkout else None
     calendars.save_calendars(connection, desired.specs.values())
     deletes = [change for change in plan.changes if isinstance(change, Delete)]
@@ -281,11 +289,12 @@ def _carry_out(connection: Connection, plan: Plan, desired: Desired, source: str
     task_configs.update_tasks(connection, changed, source, commit)
     pauses.keep_missed(connection, kept)
     restored = {change.restores: change.spec for change in creates if change.restores is not None}
-    task_configs.revive_tasks(connection, restored, commit)
+    task_configs.revive_tasks(connection, restored, source, commit)
     fresh = [change.spec for change in creates if change.restores is None]
-    task_configs.insert_tasks(connection, fresh, source, commit)
+    created = task_configs.insert_tasks(connection, fresh, source, commit)
     unchanged = [desired.specs[name] for name in plan.unchanged]
     task_configs.refresh_places(connection, source, unchanged, commit)
+    return created
 
 
 def _stays(change: Update | Rename) -> bool:
@@ -301,25 +310,26 @@ def _provenance(desired: Desired, source: str, actor: str) -> revisions.Provenan
     return replace(known, **asdict(checkout)) if checkout else known
 
 
-def _recorded(plan: Plan) -> list[dict[str, Any]]:
-    """Return the changes as a revision keeps them: the whole spec before and after, by name."""
-    return [_recorded_change(change) for change in plan.changes]
-
-
-def _recorded_change(change: Change) -> dict[str, Any]:
+def _recorded(change: Change, created: Mapping[str, int]) -> dict[str, Any]:
+    """Return *change* as a revision keeps it: the whole spec before and after, and the row's id."""
     recorded = {
         "action": type(change).__name__.lower(),
         "name": change.name,
+        "id": _row_of(change, created),
         "before": _document(None if isinstance(change, Create) else change.live.spec),
         "after": _document(None if isinstance(change, Delete) else change.spec),
     }
-    match change:
-        case Rename(hands_on=twice):
-            return recorded | {"previous": change.previous, "edits": 2 if twice else 1}
-        case Update(live) if live.source is not None:
-            return recorded | {"previous_source": live.source}
-        case _:
-            return recorded
+    if isinstance(change, Update | Rename) and change.live.source is not None:
+        recorded["previous_source"] = change.live.source
+    if isinstance(change, Rename):
+        recorded |= {"previous": change.previous, "edits": 2 if change.hands_on else 1}
+    return recorded
+
+
+def _row_of(change: Change, created: Mapping[str, int]) -> int:
+    if isinstance(change, Create):
+        return created[change.name] if change.restores is None else change.restores
+    return change.live.id
 
 
 def _document(spec: TaskSpec | None) -> dict[str, Any] | None:

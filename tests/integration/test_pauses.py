@@ -176,7 +176,7 @@ def test_a_pause_outlives_being_deleted_and_declared_again(world: World) -> None
 
     change(world, {ids["nightly"]: None})
     with applying(world.database, 5) as connection:
-        task_configs.revive_tasks(connection, {ids["nightly"]: make_spec()}, None)
+        task_configs.revive_tasks(connection, {ids["nightly"]: make_spec()}, "main", None)
 
     assert told(world.events()) == [("missed", "paused", 60)]
     assert world.task("nightly").next_fire_at is None

@@ -232,7 +232,7 @@ class TestRetiring:
         apply(world, task_configs.retire_tasks, [id_])
         spec = make_spec(priority=3)
 
-        apply(world, task_configs.revive_tasks, {id_: spec}, "5eed")
+        apply(world, task_configs.revive_tasks, {id_: spec}, "main", "5eed")
 
         row, task = world.task("nightly"), live(world)["nightly"]
         assert (task.id, task.digest, task.changed_by_hand) == (id_, spec.digest, False)
@@ -243,7 +243,7 @@ class TestRetiring:
     def test_nothing_to_do_is_done(self, world: World) -> None:
         apply(world, task_configs.retire_tasks, [])
         apply(world, task_configs.update_tasks, {}, "main", None)
-        apply(world, task_configs.revive_tasks, {}, None)
+        apply(world, task_configs.revive_tasks, {}, "main", None)
         apply(world, task_configs.insert_tasks, [], "main", None)
 
         assert live(world) == {}

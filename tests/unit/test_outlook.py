@@ -36,7 +36,9 @@ def change(
 ) -> FiresChange:
     live = {} if before is None else {"a": LiveTask(1, "a", before.digest, 1, 1, spec=before)}
     plan = build_plan("main", {} if after is None else {"a": after}, live)
-    return outlooks(replace(plan, paused={"a": pause} if pause else {}), now, horizon)["a"]
+    return outlooks(replace(plan, paused={"a": pause} if pause else {}), now, horizon)[
+        type(plan.changes[0]), "a"
+    ]
 
 
 def lines(found: FiresChange, now: datetime = NOW) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskcfg.reconcile.past import Revised, blame, recorded_lines, state_at
+from taskcfg.reconcile.past import Revised, blame, recorded_lines, tasks_at
 
 NAMES = st.sampled_from("abcd")
 
@@ -16,36 +16,49 @@ def change(action: str, name: str, before: Any, after: Any, **more: Any) -> dict
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[Revised, dict[str, tuple[int, int]]]]:
-    """Revisions, each with the state after it: of each name which task it is, and its document."""
+    """Revisions, each with the state after it: of each name which row it is, and its document.
+
+    A row that was retired may come back under a name, as a rollback does it. The first few revisions may be
+    from before ids were noted.
+    """
     state: dict[str, tuple[int, int]] = {}
-    found = []
+    retired: list[int] = []
+    found: list[tuple[Revised, dict[str, tuple[int, int]]]] = []
+    noted_from = draw(st.integers(1, 4))
     for number in range(1, draw(st.integers(1, 8)) + 1):
         wanted = draw(st.dictionaries(NAMES, st.integers(0, 3)))
-        previous = draw(
-            st.dictionaries(st.sampled_from(sorted(wanted) or ["a"]), st.sampled_from(sorted(state) or ["a"]))
+        rows = draw(
+            st.permutations(sorted({id_ for id_, _ in state.values()} | {*retired, *range(100, 104)}))
         )
-        moves = {new: old for new, old in previous.items() if new in wanted and old in state and new != old}
-        moves = {new: old for new, old in moves.items() if list(moves.values()).count(old) == 1}
-        while taken := {new for new in moves if new in state and new not in moves.values()}:
-            moves = {new: old for new, old in moves.items() if new not in taken}
-        after = {}
-        changes = []
-        for name, value in wanted.items():
-            old = moves.get(name, name if name in state and name not in moves.values() else None)
-            if old is None:
-                after[name] = (number * 10 + ord(name), value)
-                changes.append(change("create", name, None, {"v": value}))
-            else:
-                after[name] = (state[old][0], value)
-                more = {"previous": old} if old != name else {}
-                changes.append(
-                    change("rename" if more else "update", name, {"v": state[old][1]}, {"v": value}, **more)
-                )
-        for name in state.keys() - wanted.keys() - set(moves.values()):
-            changes.append(change("delete", name, {"v": state[name][1]}, None))
-        state = after
-        found.append((Revised(number, "main", changes), state))
+        bearers = dict(zip(wanted, rows, strict=False))
+        if number < noted_from:  # the first ones revive nothing, and a row of its own is a new one
+            known = {id_ for id_, _ in state.values()}
+            bearers = {
+                name: id_ if id_ in known else number * 10 + ord(name) for name, id_ in bearers.items()
+            }
+        before = {id_: (name, value) for name, (id_, value) in state.items()}
+        changes = [
+            _done(number >= noted_from, name, bearers[name], value, before) for name, value in wanted.items()
+        ]
+        for name, (id_, value) in state.items():
+            if id_ not in bearers.values():
+                changes.append(change("delete", name, {"v": value}, None, **_id(number >= noted_from, id_)))
+        retired = [id_ for id_ in {*retired, *before} if id_ not in bearers.values()]
+        state = {name: (bearers[name], value) for name, value in wanted.items()}
+        found.append((Revised(number, "main", draw(st.permutations(changes))), state))
     return found
+
+
+def _done(noted: bool, name: str, id_: int, value: int, before: dict[int, tuple[str, int]]) -> dict[str, Any]:
+    if id_ not in before:
+        return change("create", name, None, {"v": value}, **_id(noted, id_))
+    old, was = before[id_]
+    more = {} if old == name else {"previous": old}
+    return change("rename" if more else "update", name, {"v": was}, {"v": value}, **more, **_id(noted, id_))
+
+
+def _id(noted: bool, id_: int) -> dict[str, int]:
+    return {"id": id_} if noted else {}
 
 
 @given(histories(), st.data())
@@ -54,26 +67,28 @@ def test_the_state_at_a_revision_is_what_it_left(
 ) -> None:
     number = data.draw(st.integers(1, len(history)))
 
-    found = state_at([revised for revised, _ in history], "main", number)
+    found = tasks_at([revised for revised, _ in history], number)
 
-    then, now = history[number - 1][1], history[-1][1]
-    assert {name: document["v"] for name, (document, _) in found.items()} == {
-        n: v for n, (_, v) in then.items()
-    }
-    for name, (_, today) in found.items():
-        same = [each for each, (task, _) in now.items() if task == then[name][0]]
-        assert not same or same == [today]
+    then = history[number - 1][1]
+    assert {task.name: task.document["v"] for task in found} == {n: v for n, (_, v) in then.items()}
+    assert all(task.id in (None, then[task.name][0]) for task in found)
+    assert len(found) == len(then)
 
 
 def test_what_other_sources_took_over_is_theirs() -> None:
     history = [
         Revised(1, "main", [change("create", "a", None, {"v": 1}), change("create", "b", None, {"v": 2})]),
-        Revised(2, "other", [change("update", "a", {"v": 1}, {"v": 3}, previous_source="main")]),
+        Revised(2, "main", [change("rename", "c", {"v": 1}, {"v": 1}, previous="a", id=1)]),
+        Revised(3, "other", [change("update", "c", {"v": 1}, {"v": 3}, previous_source="main", id=1)]),
     ]
 
-    assert state_at(history, "main", 1).keys() == {"a", "b"}
-    assert state_at(history, "main", 2).keys() == state_at(history, "main").keys() == {"b"}
-    assert state_at(history, "other", 2).keys() == {"a"}
+    def told(number: int | None) -> set[tuple[str, str, int | None]]:
+        return {(task.source, task.name, task.id) for task in tasks_at(history, number)}
+
+    assert told(1) == {("main", "a", None), ("main", "b", None)}
+    assert told(2) == {("main", "c", 1), ("main", "b", None)}
+    assert told(3) == told(None) == {("other", "c", 1), ("main", "b", None)}
+    assert {task.renamed_from for task in tasks_at(history) if task.name == "c"} == {"a"}
 
 
 def test_blame_names_the_change_that_gave_the_value() -> None:

@@ -11,6 +11,7 @@ from taskcfg.reconcile.plan import (
     Delete,
     FieldChange,
     Update,
+    bearers,
     build_plan,
     differing,
     field_changes,
@@ -100,7 +101,7 @@ def test_the_rows_whose_specs_a_plan_needs_are_those_it_will_change() -> None:
     rows = live(make_spec("gone"), make_spec("same"), make_spec("other"))
     wanted = desired(make_spec("same"), make_spec("other", queue="slow"), make_spec("new"))
 
-    assert differing(wanted, rows) == [rows["gone"].id, rows["other"].id]
+    assert differing(wanted, rows, bearers(wanted, rows)) == [rows["gone"].id, rows["other"].id]
     assert names_not_live(wanted, rows) == ["new"]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskcfg.reconcile.drift import Drifted, drift, drift_total
-from taskcfg.reconcile.past import state_at
+from taskcfg.reconcile.past import tasks_at
 from taskcfg.store import past
 from taskcfg.store.database import Connection
 from taskcfg.store.live_state import StoredState
@@ -43,8 +43,8 @@ def drift_of(connection: Connection, source: str) -> DriftReport:
     revision, live = current_revision(connection, source), state.live_tasks()
     applied = {}
     if revision is not None:
-        then = state_at(past.all_revisions(connection), source)  # others may have adopted some since
-        applied = {name: document for name, (document, _) in then.items()}
+        then = tasks_at(past.all_revisions(connection))  # others may have adopted some since
+        applied = {task.name: task.document for task in then if task.source == source}
     by_hand = [row for row in live.values() if row.changed_by_hand or row.name not in applied]
     specs = state.specs_of([row.id for row in by_hand])
     changed = {row.name: specs[row.id].document() if row.id in specs else None for row in by_hand}

@@ -10,7 +10,7 @@ from typing import Any
 from taskcfg.problems import Problem
 from taskcfg.reconcile.describe import applied_total, plan_lines, plan_total
 from taskcfg.reconcile.outlook import HORIZON, FiresChange, outlooks
-from taskcfg.reconcile.plan import Plan
+from taskcfg.reconcile.plan import ChangeKey, Plan
 from taskcfg.reconcile.plan_document import plan_document
 from taskcfg.reconcile.plan_markdown import plan_markdown
 from taskcfg.reconcile.saved_plan import saved_document
@@ -34,7 +34,7 @@ class PlanReport:
     as_of: datetime | None = None
 
     @cached_property
-    def fires(self) -> dict[str, FiresChange]:
+    def fires(self) -> dict[ChangeKey, FiresChange]:
         """What the plan does to each changed task's fires, within the horizon, by name."""
         return outlooks(self.plan, self.made_at, self.horizon)
 

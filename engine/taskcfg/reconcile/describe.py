@@ -15,6 +15,7 @@ from taskcfg.reconcile.fire_lines import fire_lines
 from taskcfg.reconcile.outlook import NO_FIRES, FiresChange
 from taskcfg.reconcile.plan import (
     Change,
+    ChangeKey,
     Create,
     Delete,
     FieldChange,
@@ -23,8 +24,10 @@ from taskcfg.reconcile.plan import (
     Update,
     by_name,
     flattened,
+    key_of,
 )
 from taskcfg.reconcile.schedule_values import calendar_names, says_the_same, schedule_written, wants_zone
+from taskcfg.reconcile.state import LiveTask
 from taskcfg.spec.duration import duration_text
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.schedule import Qualified
@@ -50,7 +53,7 @@ _CALENDARS = ("schedule.skip_on", "schedule.only_on")
 
 
 def plan_lines(
-    plan: Plan, now: datetime | None = None, fires: Mapping[str, FiresChange] = NO_FIRES
+    plan: Plan, now: datetime | None = None, fires: Mapping[ChangeKey, FiresChange] = NO_FIRES
 ) -> list[str]:
     """Return the plan as lines without its last one: legend, then each change by name.
 
@@ -67,12 +70,12 @@ def plan_lines(
 
 
 def all_lines(
-    change: Change, plan: Plan, now: datetime | None = None, fires: Mapping[str, FiresChange] = NO_FIRES
+    change: Change, plan: Plan, now: datetime | None = None, fires: Mapping[ChangeKey, FiresChange] = NO_FIRES
 ) -> list[str]:
     """Return one change of *plan* as lines, with what becomes of the task's fires and its pause."""
     lines = change_lines(change, plan.source, now)
-    if change.name in fires and now is not None:
-        found = fire_lines(fires[change.name], _zone_shown(change), now)
+    if key_of(change) in fires and now is not None:
+        found = fire_lines(fires[key_of(change)], _zone_shown(change), now)
         lines += [f"      {line}" for line in found]
     if change.name in plan.paused and not isinstance(change, Delete):
         lines.append(_pause_line(plan.paused[change.name], change.spec.timezone, now))
@@ -127,6 +130,7 @@ def change_lines(change: Change, source: str, now: datetime | None = None) -> li
         case Rename(live, spec):
             return [
                 f"  > {spec.name} will be renamed (was {live.name}); history and pauses kept",
+                *_adoption(live, source),
                 *_edit_lines(change, now),
             ]
         case Delete(live):
@@ -141,14 +145,19 @@ def change_lines(change: Change, source: str, now: datetime | None = None) -> li
 def _update_lines(change: Update, source: str, now: datetime | None) -> list[str]:
     live, spec = change.live, change.spec
     lines = [_title("~", f"{spec.name} will be updated", spec.position)]
-    if live.source is not None:
-        lines.append(f"      adopted: it belongs to source `{live.source}`, and will to `{source}`")
-    elif not change.fields:
+    lines += _adoption(live, source)
+    if live.source is None and not change.fields:
         lines.append("      its row cannot be read and is written anew")
     lines += _edit_lines(change, now)
     if live.changed_by_hand:
         lines.append("      ! changed by hand in the database since it was last applied")
     return lines
+
+
+def _adoption(live: LiveTask, source: str) -> list[str]:
+    if live.source is None:
+        return []
+    return [f"      adopted: it belongs to source `{live.source}`, and will to `{source}`"]
 
 
 def _edit_lines(change: Update | Rename, now: datetime | None) -> list[str]:

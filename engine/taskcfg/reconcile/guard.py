@@ -85,12 +85,12 @@ def _check_protected(plan: Plan, limits: Limits) -> None:
 def check_owners(owners: Mapping[str, Owner], source: str, desired: Mapping[str, TaskSpec]) -> None:
     """Refuse to take names that live tasks of another source bear. Raises NameTaken."""
     if owners:
-        places = {name: _places(desired[name], owner) for name, owner in owners.items()}
+        places = {name: _places(desired.get(name), owner) for name, owner in owners.items()}
         raise NameTaken({name: owner.source for name, owner in owners.items()}, source=source, places=places)
 
 
-def _places(spec: TaskSpec, owner: Owner) -> str:
-    ours = f"{spec.position.file}:{spec.position.line}" if spec.position else None
+def _places(spec: TaskSpec | None, owner: Owner) -> str:
+    ours = f"{spec.position.file}:{spec.position.line}" if spec and spec.position else None
     theirs = f"{owner.file}:{owner.line}" if owner.file else None
     said = [f"declared at {ours}" if ours else None, f"there at {theirs}" if theirs else None]
     found = ", ".join(part for part in said if part)

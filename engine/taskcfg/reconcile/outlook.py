@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from taskcfg.reconcile.plan import Change, Create, Delete, Plan, Rename, Update
+from taskcfg.reconcile.plan import Change, ChangeKey, Create, Delete, Plan, Rename, Update, key_of
 from taskcfg.spec.clock_effects import ChangeDay, change_days
 from taskcfg.spec.fire_time import Coming, fire_time, same_times
 from taskcfg.spec.pause import Pause
@@ -66,7 +66,7 @@ class FiresChange:
         return self.before is None or self.after is None or bool(self.added or self.removed)
 
 
-NO_FIRES: Mapping[str, FiresChange] = {}
+NO_FIRES: Mapping[ChangeKey, FiresChange] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,15 @@ class _Times:
         return {each.at for each in self.table.between(self.start, end, MOST_COMPARED)}
 
 
-def outlooks(plan: Plan, now: datetime, horizon: timedelta = HORIZON) -> dict[str, FiresChange]:
-    """Return what each change of *plan* does to its task's fires from *now* on, by name.
+def outlooks(plan: Plan, now: datetime, horizon: timedelta = HORIZON) -> dict[ChangeKey, FiresChange]:
+    """Return what each change of *plan* does to its task's fires from *now* on.
 
     Pauses end when they say. Many changes are compared less far than few, so that it costs about the same.
     """
     updates = sum(isinstance(change, Update) for change in plan.changes)
     most = max(MOST_COMPARED // max(updates, 1), LEAST_COMPARED)
     return {
-        change.name: _fires_change(change, plan.paused.get(change.name), now, now + horizon, most)
+        key_of(change): _fires_change(change, plan.paused.get(change.name), now, now + horizon, most)
         for change in plan.changes
     }
 

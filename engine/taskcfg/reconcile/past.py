@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ from taskcfg.reconcile.describe import value_text
 from taskcfg.reconcile.plan import FieldChange, document_changes, flattened
 
 Recorded = Mapping[str, Any]
-"""One element of a revision's `changes`: `action`, `name`, `before` and `after`; `previous` of a rename, and
-`previous_source` of a task that was adopted."""
+"""One element of a revision's `changes`: `action`, `name`, `before` and `after`, and the `id` of the row;
+`previous` of a rename, and `previous_source` of a task that was adopted."""
 
 _TITLES = {
     "create": "  + {name} created",
@@ -93,36 +93,48 @@ class Revised:
     changes: Sequence[Recorded]
 
 
-def state_at(
-    revisions: Iterable[Revised], source: str, number: int | None = None
-) -> dict[str, tuple[Mapping[str, Any], str]]:
-    """Return the tasks that *source* had after the revision *number*, or has after all of them: the document
-    of each, and the name that the same task has now. *revisions* are those of all sources, in their order.
+@dataclass(frozen=True, slots=True)
+class PastTask:
+    """A task as a revision left it. `id` is that of its row, None where the revision did not note it yet, and
+    `renamed_from` the name it had before its last rename."""
+
+    name: str
+    source: str
+    document: Mapping[str, Any]
+    id: int | None = None
+    renamed_from: str | None = None
+
+
+def tasks_at(revisions: Iterable[Revised], number: int | None = None) -> list[PastTask]:
+    """Return the tasks that there were after the revision *number*, or that are there after all of them.
+
+    *revisions* are those of all sources, in their order.
     """
-    then: dict[str, Mapping[str, Any]] = {}
-    names: dict[str, str] = {}
+    tasks: dict[_Key, PastTask] = {}
     for revised in revisions:
-        if number is None or revised.number <= number:
-            _carry_out(then, revised, source)
-            names = {name: name for name in then}
-        else:
-            moved = dict(_renamed(revised, source))
-            names = {name: moved.get(now, now) for name, now in names.items()}
-    return {name: (document, names[name]) for name, document in then.items()}
+        if number is not None and revised.number > number:
+            break
+        _carry_out(tasks, revised)
+    return list(tasks.values())
 
 
-def _carry_out(tasks: dict[str, Mapping[str, Any]], revised: Revised, source: str) -> None:
-    for change in revised.changes:
-        left = change["name"] if change["after"] is None else change.get("previous")
-        if revised.source == source and left is not None:
-            tasks.pop(left, None)
-        if change.get("previous_source") == source:
-            tasks.pop(change["name"], None)
-    if revised.source == source:
-        tasks.update((c["name"], c["after"]) for c in revised.changes if c["after"] is not None)
+_Key = int | tuple[str, str]
+"""The id of a task's row, or its source and name where that is not known."""
 
 
-def _renamed(revised: Revised, source: str) -> Iterator[tuple[str, str]]:
-    for change in revised.changes if revised.source == source else ():
-        if "previous" in change:
-            yield change["previous"], change["name"]
+def _carry_out(tasks: dict[_Key, PastTask], revised: Revised) -> None:
+    before = [_taken(tasks, change, revised.source) for change in revised.changes]
+    for change, was in zip(revised.changes, before, strict=True):
+        if change["after"] is None:
+            continue
+        name, id_ = change["name"], change.get("id")
+        renamed_from = change.get("previous", was and was.renamed_from)
+        key = (revised.source, name) if id_ is None else id_
+        tasks[key] = PastTask(name, revised.source, change["after"], id_, renamed_from)
+
+
+def _taken(tasks: dict[_Key, PastTask], change: Recorded, source: str) -> PastTask | None:
+    """Take out the task that *change* was done to, as it was before."""
+    place = change.get("previous_source", source), change.get("previous", change["name"])
+    found = tasks.pop(change["id"], None) if "id" in change else None
+    return found or tasks.pop(place, None)

@@ -125,19 +125,33 @@ class Plan:
         return tuple(_fingerprint(change) for change in self.changes)
 
 
+ChangeKey = tuple[type[Change], str]
+
+
+def key_of(change: Change) -> ChangeKey:
+    """Return what tells *change* from the others of its plan: a name may be deleted and given anew in one."""
+    return type(change), change.name
+
+
 def by_name(plan: Plan) -> list[Change]:
     """Return the changes in the order they are shown; they are carried out in the plan's own."""
     return sorted(plan.changes, key=lambda change: change.name)
 
 
-def differing(desired: Mapping[str, TaskSpec], live: Mapping[str, LiveTask]) -> list[int]:
+def bearers(desired: Mapping[str, TaskSpec], live: Mapping[str, LiveTask]) -> dict[str, str]:
+    """Return which live task bears each desired name from now on, by the name it has; a new task is left out.
+
+    It is the one that bears the name already, or that was to be renamed to it.
+    """
+    return {name: name for name in desired if name in live} | renames(desired, live)
+
+
+def differing(
+    desired: Mapping[str, TaskSpec], live: Mapping[str, LiveTask], borne: Mapping[str, str]
+) -> list[int]:
     """Return the ids of the live rows a plan will change, whose specs it needs to see."""
-    renamed = set(renames(desired, live).values())
-    return [
-        row.id
-        for name, row in live.items()
-        if name in renamed or name not in desired or not _stays(desired[name], row)
-    ]
+    staying = {name for name, now in borne.items() if now == name and _stays(desired[name], live[name])}
+    return [row.id for name, row in live.items() if name not in staying]
 
 
 def _stays(spec: TaskSpec, live: LiveTask) -> bool:
@@ -149,21 +163,22 @@ def build_plan(
     desired: Mapping[str, TaskSpec],
     live: Mapping[str, LiveTask],
     retired: Mapping[str, int] | None = None,
+    borne: Mapping[str, str] | None = None,
 ) -> Plan:
     """Return the shortest list of changes that turns *live* into *desired*.
 
     Deletes come first, then renames, so that every name is free before it is given. Within one kind,
-    changes are ordered by name. *retired* names the rows that a create revives.
+    changes are ordered by name. *retired* names the rows that a create revives; *borne* says which live
+    task bears each name from now on, as `bearers` does, which is asked where it is not given.
     """
     retired = retired or {}
-    previous = renames(desired, live)
-    moving = set(previous.values())
-    deletes = [Delete(live[name]) for name in sorted(live.keys() - desired.keys() - moving)]
+    borne = bearers(desired, live) if borne is None else borne
+    previous = {name: now for name, now in borne.items() if now != name}
+    deletes = [Delete(live[name]) for name in sorted(live.keys() - {*borne.values()})]
     renamed = [_rename(live[previous[name]], desired[name], previous) for name in sorted(previous)]
-    new = sorted(desired.keys() - live.keys() - previous.keys())
-    creates = [Create(desired[name], retired.get(name)) for name in new]
+    creates = [Create(desired[name], retired.get(name)) for name in sorted(desired.keys() - borne.keys())]
     updates, unchanged = [], []
-    for name in sorted((desired.keys() & live.keys()) - previous.keys()):
+    for name in sorted(borne.keys() - previous.keys()):
         if _stays(desired[name], live[name]):
             unchanged.append(name)
         else:
@@ -242,7 +257,7 @@ def _fingerprint(change: Change) -> tuple[Any, ...]:
         case Update(live, spec, _):
             return ("update", spec.name, spec.digest, live.id, live.digest, live.source)
         case Rename(live, spec):
-            return ("rename", spec.name, spec.digest, live.id, live.digest, live.name)
+            return ("rename", spec.name, spec.digest, live.id, live.digest, live.name, live.source)
         case Delete(live):
             return ("delete", live.name, live.id, live.digest)
 

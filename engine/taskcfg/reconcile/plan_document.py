@@ -10,7 +10,7 @@ from typing import Any, assert_never
 from taskcfg.reconcile.drift import Drifted, DriftKind
 from taskcfg.reconcile.fire_lines import fires_document
 from taskcfg.reconcile.outlook import NO_FIRES, FiresChange
-from taskcfg.reconcile.plan import Change, Create, Delete, Plan, Rename, Update, by_name
+from taskcfg.reconcile.plan import Change, ChangeKey, Create, Delete, Plan, Rename, Update, by_name, key_of
 from taskcfg.spec.instants import rfc3339
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.task import TaskSpec
@@ -28,7 +28,7 @@ def plan_document(
     repo: str | None = None,
     commit: str | None = None,
     dirty: bool | None = None,
-    fires: Mapping[str, FiresChange] = NO_FIRES,
+    fires: Mapping[ChangeKey, FiresChange] = NO_FIRES,
 ) -> dict[str, Any]:
     """Return *plan* under Terraform's keys where the meaning is the same.
 
@@ -36,7 +36,7 @@ def plan_document(
     *environment* which one was merged over them.
     Tasks that stay as they are are listed too, as `no-op`. *fires* says what becomes of each task's.
     """
-    changes = [_with_fires(change_document(change), fires.get(change.name)) for change in plan.changes]
+    changes = [_with_fires(change_document(change), fires.get(key_of(change))) for change in plan.changes]
     changes += [unchanged_document(desired[name]) for name in plan.unchanged]
     rows = {
         change.live.name: change.live.version for change in by_name(plan) if not isinstance(change, Create)
@@ -87,7 +87,8 @@ def change_document(change: Change) -> dict[str, Any]:
         case Rename(live, spec, fields):
             before = live.spec.document() if live.spec else None
             actions = ("rename", "update") if fields or live.spec is None else ("rename",)
-            document = _resource(spec, actions, before, spec.document(), None)
+            reason = None if live.source is None else "adopted"
+            document = _resource(spec, actions, before, spec.document(), reason)
             return {**document, "previous_address": live.name}
         case Delete(live):
             before = live.spec.document() if live.spec else None

@@ -16,7 +16,7 @@ from taskcfg.errors import count
 from taskcfg.problems import Problem
 from taskcfg.reconcile.describe import all_lines, plan_total, symbol
 from taskcfg.reconcile.outlook import NO_FIRES, FiresChange
-from taskcfg.reconcile.plan import Change, Plan, by_name
+from taskcfg.reconcile.plan import Change, ChangeKey, Plan, by_name
 
 MOST_CHARACTERS = 65_000
 """Of a comment. GitHub takes 65,536; counted as UTF-16 does, which is the strictest way."""
@@ -45,7 +45,7 @@ def plan_marker(source: str, environment: str | None = None) -> str:
 def plan_markdown(
     plan: Plan,
     now: datetime,
-    fires: Mapping[str, FiresChange] = NO_FIRES,
+    fires: Mapping[ChangeKey, FiresChange] = NO_FIRES,
     *,
     environment: str | None = None,
     commit: str | None = None,
@@ -86,7 +86,7 @@ def _made(now: datetime, commit: str | None, as_of: datetime | None) -> str:
     return ", ".join(said)
 
 
-def _fitting(plan: Plan, now: datetime, fires: Mapping[str, FiresChange], room: int) -> list[str]:
+def _fitting(plan: Plan, now: datetime, fires: Mapping[ChangeKey, FiresChange], room: int) -> list[str]:
     """Return a block for each change that finds *room*, by name, and how many do not."""
     order = list(_WORDS)
     blocks: dict[int, str] = {}
@@ -109,7 +109,7 @@ def _fitting(plan: Plan, now: datetime, fires: Mapping[str, FiresChange], room: 
 
 
 def _block(
-    change: Change, plan: Plan, now: datetime, fires: Mapping[str, FiresChange], room: int
+    change: Change, plan: Plan, now: datetime, fires: Mapping[ChangeKey, FiresChange], room: int
 ) -> str | None:
     """Return *change* with as many of its lines as find *room*, None where not even a few do."""
     title, *lines = all_lines(change, plan, now, fires)

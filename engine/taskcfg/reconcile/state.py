@@ -77,6 +77,16 @@ class LiveState(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """The row of a task that had others once: its name and source now, or when it was retired."""
+
+    id: int
+    name: str
+    source: str
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """The source that a live name belongs to, and where that declares it, as far as it is known."""
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from taskcfg.problems import Position
-from taskcfg.reconcile.state import LiveTask, Owner
+from taskcfg.reconcile.state import Bearer, LiveTask, Owner
 from taskcfg.spec.fire_time import coming_after, fire_time, same_times
 from taskcfg.spec.fires import LIVE_STATES, EventKind, EventState
 from taskcfg.spec.task import TaskSpec
@@ -114,6 +114,18 @@ def owners(connection: Connection, names: Collection[str] | None = None) -> dict
     return {row.name: Owner(row.source, row.file, row.line) for row in found}
 
 
+def bearers(connection: Connection, ids: Mapping[str, int]) -> dict[str, Bearer]:
+    """Return the rows *ids*, by the names they are given here: as they are called now, retired or not.
+
+    One that is no longer there is left out.
+    """
+    query = select(_c.id, _c.name, _c.source, _c.retired_at.is_not(None)).where(
+        among(connection, _c.id, ids.values())
+    )
+    found = {row.id: Bearer(*row) for row in connection.execute(query)} if ids else {}
+    return {name: found[id_] for name, id_ in ids.items() if id_ in found}
+
+
 def retired(connection: Connection, source: str, names: Collection[str] | None = None) -> dict[str, int]:
     """Return, of *names* (default: of all), those that *source* had and retired, with the id of the newest
     such row."""
@@ -130,10 +142,14 @@ def retired(connection: Connection, source: str, names: Collection[str] | None =
 
 def insert_tasks(
     connection: Connection, specs: Sequence[TaskSpec], source: str, commit: str | None
-) -> list[int]:
-    """Add tasks that are new, firing from now on. Returns their ids, in no particular order."""
+) -> dict[str, int]:
+    """Add tasks that are new, firing from now on. Returns their ids, by name."""
     shared = {"source": source, "commit": commit, "created_at": db_now(), "updated_at": db_now()}
-    return insert_rows(connection, task_config, _scheduled(connection, specs), shared=shared)
+    insert_rows(connection, task_config, _scheduled(connection, specs), shared=shared)
+    query = select(_c.name, _c.id).where(
+        _c.retired_at.is_(None), among(connection, _c.name, [spec.name for spec in specs])
+    )
+    return {row.name: row.id for row in connection.execute(query)} if specs else {}
 
 
 def update_tasks(
@@ -167,9 +183,12 @@ def free_names(connection: Connection, ids: Collection[int]) -> None:
         connection.execute(update(task_config).where(among(connection, _c.id, ids)).values(name=unlike_any))
 
 
-def revive_tasks(connection: Connection, specs: Mapping[int, TaskSpec], commit: str | None) -> None:
-    """Bring retired rows back under *specs*, by id, firing from now on; their history is theirs again."""
-    shared = {"commit": commit, "updated_at": db_now(), "retired_at": None, **_NO_ERROR}
+def revive_tasks(
+    connection: Connection, specs: Mapping[int, TaskSpec], source: str, commit: str | None
+) -> None:
+    """Bring retired rows back as *source*'s under *specs*, by id, firing from now on; their history is theirs
+    again."""
+    shared = {"source": source, "commit": commit, "updated_at": db_now(), "retired_at": None, **_NO_ERROR}
     _write(connection, specs, _scheduled(connection, specs.values()), shared)
 
 
