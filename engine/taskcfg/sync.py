@@ -12,7 +12,7 @@ from taskcfg.errors import InvalidPlanFile, InvalidTaskFiles, Overtaken, StalePl
 from taskcfg.failpoints import failpoint
 from taskcfg.problems import Problem
 from taskcfg.reconcile.by_hand import leaving_drift
-from taskcfg.reconcile.guard import Limits, check_safe
+from taskcfg.reconcile.guard import Limits, check_safe, is_from_elsewhere
 from taskcfg.reconcile.plan import (
     Change,
     Create,
@@ -179,7 +179,8 @@ def apply_desired(database: Engine, desired: Desired, source: str, approval: App
     schedule is recorded before the schedule changes, so no fire is lost or doubled by an edit.
     Having written nothing, raises LockTimeout, UnsafePlan or NameTaken, StalePlan when the plan is not
     the one that was expected, InvalidPlanFile when a saved one is of another database, Overtaken, and
-    WrongEnvironment. The first apply for an environment makes the database that environment's.
+    WrongEnvironment. The first apply for an environment makes the database that environment's. Files of
+    another place that change nothing leave the source where it is.
     """
     if isinstance(approval.expected, SavedPlan):
         check_files(approval.expected, desired)
@@ -190,9 +191,11 @@ def apply_desired(database: Engine, desired: Desired, source: str, approval: App
         plan = _as_expected(connection, whole, approval.expected)
         plan = plan if approval.heal else leaving_drift(plan)
         check_safe(plan, approval.limits)
-        stamp_environment(connection, desired.environment)
         base_revision = revisions.current_revision(connection, source)
         identity = str(database_uuid(connection))
+        if not plan.has_changes and is_from_elsewhere(plan, approval.limits):
+            return Applied(plan, None, identity, base_revision)
+        stamp_environment(connection, desired.environment)
         created = _carry_out(connection, plan, desired, source)
         revision = None
         if plan.has_changes:

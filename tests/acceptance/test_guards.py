@@ -85,6 +85,20 @@ def test_files_of_another_folder_are_not_applied_by_accident(ready: Project) -> 
     assert f"from {ready.folder}/other before" in back.err
 
 
+def test_files_of_another_folder_that_change_nothing_do_not_make_it_the_sources(ready: Project) -> None:
+    declare(ready, "nightly", file="other/jobs.yaml")
+
+    same = ready.ok("apply", "--yes", "--tasks-dir", "other")
+    declare(ready, "nightly", "weekly")
+    ready.ok("apply", "--yes")
+    declare(ready, "nightly", "weekly", file="other/jobs.yaml")
+    ready.ok("apply", "--yes", "--tasks-dir", "other", "--adopt-source")
+    declare(ready, "nightly")
+
+    assert same.out == "No changes. 1 task matches the configuration.\n"
+    assert f"from {ready.folder}/other before" in refused(ready).err
+
+
 def test_another_clone_of_the_same_repository_is_the_same_place(ready: Project, tmp_path: Path) -> None:
     ready.write(".gitignore", ".taskcfg/\n")
     git = git_in(ready.folder)

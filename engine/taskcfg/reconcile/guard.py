@@ -60,9 +60,14 @@ def check_safe(plan: Plan, limits: Limits) -> None:
         )
 
 
+def is_from_elsewhere(plan: Plan, limits: Limits) -> bool:
+    """Say whether the files come from another place than the source's, and nobody said that they may."""
+    return plan.moved is not None and not limits.adopt_source
+
+
 def _check_place(plan: Plan, limits: Limits) -> None:
     """Two projects that share a source's name by accident would delete each other's tasks, in turn."""
-    if plan.moved is not None and not limits.adopt_source:
+    if plan.moved is not None and is_from_elsewhere(plan, limits):
         before, now = plan.moved
         raise UnsafePlan(
             f"source `{plan.source}` was applied from {before} before, and this is {now}",
