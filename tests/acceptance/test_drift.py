@@ -76,6 +76,16 @@ def test_status_and_doctor_say_which_tasks_were_changed_by_hand(ready: Project) 
     assert [source["in_sync"] for source in changed_back["sources"]] == [True]
 
 
+def test_doctor_tells_of_whole_rows_too(ready: Project) -> None:
+    ready.sql("UPDATE task_config SET retired_at = 1")
+    retired = ready.run("doctor")
+    ready.sql("UPDATE task_config SET retired_at = NULL, name = 'other'")
+    renamed = ready.run("doctor")
+
+    assert "1 task changed by hand since the last apply: `nightly`" in retired.out
+    assert "2 tasks changed by hand since the last apply: `nightly`, `other`" in renamed.out
+
+
 def test_a_row_that_cannot_be_read_is_not_a_task_that_is_not_there(ready: Project) -> None:
     declare(ready, "nightly", "weekly")
     ready.ok("apply", "--yes")

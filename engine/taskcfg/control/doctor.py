@@ -11,6 +11,7 @@ from taskcfg.celery.fitness import short_visibility
 from taskcfg.clock import Clock
 from taskcfg.control.broker_findings import messages_kept, priorities_kept
 from taskcfg.control.celery_app import DefaultQueues, celery_app
+from taskcfg.control.drifting import drifted_tasks
 from taskcfg.control.environment_check import environment_agrees
 from taskcfg.control.findings import (
     Finding,
@@ -37,7 +38,6 @@ from taskcfg.store.hints import why_deaf
 from taskcfg.store.nodes import SCHEDULER, WORKER, NodeRow, known_nodes
 from taskcfg.store.revisions import read_sources
 from taskcfg.store.settings_table import read_setting
-from taskcfg.store.task_configs import drifted_tasks
 from taskcfg.store.task_list import TaskRow, task_rows
 from taskcfg.types.registry import Registry
 
@@ -95,8 +95,10 @@ def _living(database: Engine, app: Any, settings: Settings) -> Iterator[Finding]
         schedulers = known_nodes(connection, SCHEDULER)
         workers = known_nodes(connection, WORKER)
         known_zones = read_setting(connection, rezoning.SETTING)
-        sources, drifted = read_sources(connection), drifted_tasks(connection)
-    yield from sources_in_sync(sources, list(drifted))
+        sources = read_sources(connection)
+        yield from sources_in_sync(
+            sources, lambda: drifted_tasks(connection, [each.name for each in sources])
+        )
     yield from zones_agree(zone_database(), known_zones)
     yield schedulers_alive(schedulers, live=len(tasks))
     yield from versions_agree([*schedulers, *workers])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from taskcfg.reconcile.drift import Drifted, drift, drift_total
-from taskcfg.reconcile.past import tasks_at
+from taskcfg.reconcile.past import PastTask, tasks_at
 from taskcfg.store import past
 from taskcfg.store.database import Connection
 from taskcfg.store.live_state import StoredState
@@ -37,15 +38,23 @@ class DriftReport:
         }
 
 
-def drift_of(connection: Connection, source: str) -> DriftReport:
-    """Return how *source* differs from what was last applied."""
+def drift_of(connection: Connection, source: str, recorded: Sequence[PastTask] | None = None) -> DriftReport:
+    """Return how *source* differs from what was last applied.
+
+    *recorded* are all sources' tasks as their revisions left them; they are read where they are not given.
+    """
     state = StoredState(connection, source)
     revision, live = current_revision(connection, source), state.live_tasks()
-    applied = {}
-    if revision is not None:
-        then = tasks_at(past.all_revisions(connection))  # others may have adopted some since
-        applied = {task.name: task.document for task in then if task.source == source}
+    if recorded is None:
+        recorded = tasks_at(past.all_revisions(connection))
+    applied = {task.name: task.document for task in recorded if task.source == source}
     by_hand = [row for row in live.values() if row.changed_by_hand or row.name not in applied]
     specs = state.specs_of([row.id for row in by_hand])
     changed = {row.name: specs[row.id].document() if row.id in specs else None for row in by_hand}
     return DriftReport(source, revision, drift(applied, list(live), changed), len(live))
+
+
+def drifted_tasks(connection: Connection, sources: Iterable[str]) -> list[str]:
+    """Return the tasks of all *sources* that somebody changed, added or took away by hand, by name."""
+    recorded = tasks_at(past.all_revisions(connection))
+    return sorted(each.name for source in sources for each in drift_of(connection, source, recorded).drifted)

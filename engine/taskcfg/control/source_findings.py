@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from taskcfg.clock import Clock
 from taskcfg.control.findings import Finding, failed, named, ok, task_files, warn
@@ -27,11 +27,18 @@ def files_found(settings: Settings, clock: Clock) -> Iterator[Finding]:
     yield ok("repository", f"`{settings.git_ref}` is at {found[:12]}")
 
 
-def sources_in_sync(sources: Sequence[SourceRow], drifted: Sequence[str]) -> Iterator[Finding]:
+def sources_in_sync(
+    sources: Sequence[SourceRow], drifted_tasks: Callable[[], Sequence[str]]
+) -> Iterator[Finding]:
     """What is in force is what the files say, as far as a scheduler that follows them knows.
 
-    *drifted* are the tasks that were changed by hand.
+    *drifted_tasks* says which were changed by hand, and raises TaskcfgError where that cannot be read.
     """
+    try:
+        drifted = drifted_tasks()
+    except TaskcfgError as error:
+        yield failed("sources", error)
+        return
     for source in sources:
         if source.problems:
             more = len(source.problems) - 1
