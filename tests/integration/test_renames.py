@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stored import World
+from taskcfg.reconcile.describe import plan_lines
 from taskcfg.reconcile.guard import Limits
 from taskcfg.reconcile.plan import Rename
 from taskcfg.reconcile.saved_plan import read_saved_plan, saved_document
@@ -98,6 +99,7 @@ def test_a_name_that_another_live_task_keeps_is_not_given(world: World) -> None:
 
     assert shown(applied) == []
     assert ids(world) == {"b": before["b"]}
+    assert "      ! not renamed to b: a live task has that name already" in plan_lines(applied.plan)
 
 
 def test_the_fires_go_on_none_lost_none_doubled(world: World) -> None:

@@ -133,11 +133,14 @@ def change_lines(change: Change, source: str, now: datetime | None = None) -> li
                 *_adoption(live, source),
                 *_edit_lines(change, now),
             ]
-        case Delete(live):
-            return [
+        case Delete(live, refused_name):
+            lines = [
                 f"  - {live.name} will be deleted (not in source `{source}`)",
                 "      retired: stops firing, history kept",
             ]
+            if refused_name is not None:
+                lines.append(f"      ! not renamed to {refused_name}: a live task has that name already")
+            return lines
         case _:
             assert_never(change)
 

@@ -71,9 +71,13 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """A live task that the files no longer declare: it is retired, its history kept."""
+    """A live task that the files no longer declare: it is retired, its history kept.
+
+    `refused_name` is the one that a `renamed_from` asks for it, and that another live task keeps.
+    """
 
     live: LiveTask
+    refused_name: str | None = None
 
     @property
     def name(self) -> str:
@@ -172,9 +176,10 @@ def build_plan(
     task bears each name from now on, as `bearers` does, which is asked where it is not given.
     """
     retired = retired or {}
+    refused = _refused_names(desired, live) if borne is None else {}
     borne = bearers(desired, live) if borne is None else borne
     previous = {name: now for name, now in borne.items() if now != name}
-    deletes = [Delete(live[name]) for name in sorted(live.keys() - {*borne.values()})]
+    deletes = [Delete(live[name], refused.get(name)) for name in sorted(live.keys() - {*borne.values()})]
     renamed = [_rename(live[previous[name]], desired[name], previous) for name in sorted(previous)]
     creates = [Create(desired[name], retired.get(name)) for name in sorted(desired.keys() - borne.keys())]
     updates, unchanged = [], []
@@ -185,6 +190,13 @@ def build_plan(
             updates.append(Update(live[name], desired[name], field_changes(live[name].spec, desired[name])))
     own = sum(row.source is None for row in live.values())
     return Plan(source, (*deletes, *renamed, *creates, *updates), tuple(unchanged), own, len(desired))
+
+
+def _refused_names(desired: Mapping[str, TaskSpec], live: Mapping[str, LiveTask]) -> dict[str, str]:
+    """Return the names that a `renamed_from` asks for and other live tasks keep, by the name it says."""
+    kept = (live.keys() & desired.keys()) - renames(desired, live).keys()
+    asked = {name: desired[name].renamed_from for name in sorted(kept)}
+    return {old: name for name, old in asked.items() if old and old != live[name].renamed_from}
 
 
 def _rename(live: LiveTask, spec: TaskSpec, given: Collection[str]) -> Rename:

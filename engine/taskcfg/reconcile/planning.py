@@ -40,12 +40,13 @@ def plan_for(state: LiveState, wanted: Wanted, source: str, adopt: Collection[st
     check_owners({n: owner for n, owner in owners.items() if n not in adopt}, source, wanted.specs)
     adopted = state.adopted_tasks(owners)
     live |= adopted
-    borne = _borne_again(wanted, live) if wanted.bearers else bearers(wanted.specs, live)
+    again = _borne_again(wanted, live) if wanted.bearers else None
+    borne = bearers(wanted.specs, live) if again is None else again
     specs = state.specs_of(differing(wanted.specs, live, borne))
     live = {name: replace(row, spec=specs[row.id]) if row.id in specs else row for name, row in live.items()}
     revived = {name: row.id for name, row in wanted.bearers.items() if row.retired}
     retired = state.retired(names_not_live(wanted.specs, borne)) | revived
-    plan = build_plan(source, wanted.specs, live, retired, borne)
+    plan = build_plan(source, wanted.specs, live, retired, again)
     return replace(
         plan,
         paused=_paused(plan, live, state.pauses([row.id for row in adopted.values()])),
