@@ -126,16 +126,17 @@ def test_a_revision_tells_of_the_rename_and_of_what_the_task_was_before(world: W
     apply(world, make_spec("b", renamed_from="a", owner="x"), make_spec("a", renamed_from="b"))
     apply(world, make_spec("b", owner="y"), make_spec("a"))
 
+    rows = {id_: ("main", name) for name, id_ in ids(world).items()}
     with reading(world.database) as connection:
-        told = told_changes(connection, ["b", "a"], LONG_AGO)
+        told = {rows[id_][1]: each for id_, each in told_changes(connection, rows, LONG_AGO).items()}
 
-    assert [(each.document["action"], each.document["name"]) for each in told.of("main", "b")] == [
+    assert [(each.document["action"], each.document["name"]) for each in told["b"]] == [
         ("create", "a"),
         ("update", "a"),
         ("rename", "b"),
         ("update", "b"),
     ]
-    assert [(each.document["action"], each.document["name"]) for each in told.of("main", "a")] == [
+    assert [(each.document["action"], each.document["name"]) for each in told["a"]] == [
         ("create", "b"),
         ("rename", "a"),
     ]

@@ -1,6 +1,7 @@
 """Rollbacks on real databases: the same rows under the names they had, whatever became of them since."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from taskcfg.settings import Settings
 from taskcfg.spec.task import TaskSpec
 from taskcfg.store import task_configs
 from taskcfg.store.database import reading
+from taskcfg.store.told_changes import told_changes
 from taskcfg.sync import Applied, Approval, Desired, apply_desired, make_plan
 from taskcfg.testing import make_spec
 
 NAMES = st.sampled_from("abcd")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def approval(adopt: Collection[str] = ()) -> Approval:
@@ -145,6 +148,25 @@ def test_a_rollback_over_an_adoption_warns(world: World) -> None:
 
     assert warning.message == "`s` was source `main`'s then: it is deleted here, not given back"
     assert shown(roll_back(world, first, source="other")) == [("Delete", "s")]
+
+
+def test_each_row_keeps_its_own_story(world: World) -> None:
+    first = apply(world, make_spec("a")).revision
+    (one,) = [id_ for id_, _ in state(world).values()]
+    apply(world, make_spec("b", renamed_from="a"))
+    apply(world, make_spec("b", renamed_from="a"), make_spec("a", owner="new"))
+    two = state(world)["a"][0]
+    roll_back(world, first)
+
+    with reading(world.database) as connection:
+        told = told_changes(connection, {one: ("main", "a"), two: ("main", "a")}, LONG_AGO)
+
+    assert [(each.document["action"], each.document["name"]) for each in told[one]] == [
+        ("create", "a"),
+        ("rename", "b"),
+        ("rename", "a"),
+    ]
+    assert [each.document["action"] for each in told[two]] == ["create", "delete"]
 
 
 DECLARED = st.dictionaries(NAMES, st.tuples(st.sampled_from(["x", "y"]), st.none() | NAMES))

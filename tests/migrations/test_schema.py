@@ -11,14 +11,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, select, text
 
 from stored import World
 from taskcfg.errors import SchemaMismatch
 from taskcfg.store import schema
 from taskcfg.store.database import open_database, reading, writing
 from taskcfg.store.settings_table import database_uuid
-from taskcfg.store.tables import SPEC_COLUMNS, metadata, task_config
+from taskcfg.store.tables import SPEC_COLUMNS, metadata, revision, task_config
 from taskcfg.testing import make_spec
 
 VERSION_TABLE = "taskcfg_schema"
@@ -117,6 +117,26 @@ def test_upgrading_again_changes_nothing_and_keeps_the_identity(empty: Engine) -
     assert schema.current(empty) == schema.NEWEST
     with reading(empty) as connection:
         assert database_uuid(connection) == identity
+
+
+def test_changes_that_were_recorded_without_their_row_get_it(empty: Engine) -> None:
+    schema.upgrade(empty)
+    World(empty).add(make_spec("a"), make_spec("b"))
+    recorded = [
+        {"name": name, "action": "create", "before": None, "after": {}} for name in ("b", "a", "gone")
+    ]
+    values = {"source": "main", "actor": "me", "summary": {}, "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    while schema.current(empty) != "0002":
+        schema.downgrade(empty, "-1")
+    with writing(empty) as connection:
+        connection.execute(revision.insert().values(changes=recorded, **values))
+
+    schema.upgrade(empty)
+
+    with reading(empty) as connection:
+        ids = {row.name: row.id for row in connection.execute(select(task_config.c.name, task_config.c.id))}
+        changes = connection.scalar(select(revision.c.changes))
+    assert changes == [recorded[0] | {"id": ids["b"]}, recorded[1] | {"id": ids["a"]}, recorded[2]]
 
 
 class TestCheck:

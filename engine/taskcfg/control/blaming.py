@@ -58,6 +58,6 @@ def blame_of(connection: Connection, name: str) -> BlameReport:
     # A live row first, else the newest of those that were retired.
     best = max(chosen, key=lambda each: (each.state is not TaskState.RETIRED, each.id))
     (row,) = task_rows(connection, ids=[best.id], states=tuple(TaskState))
-    changes = told_changes(connection, [row.name], _EVER).of(row.source, row.name)
+    changes = told_changes(connection, {row.id: (row.source, row.name)}, _EVER)[row.id]
     live = None if row.spec is None or row.state is TaskState.RETIRED else row.spec.document()
     return BlameReport(row.name, row.source, blame([each.document for each in changes], live), changes)

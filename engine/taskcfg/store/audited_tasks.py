@@ -137,8 +137,8 @@ def _explained(row: Row[Any], changes: Sequence[Change]) -> bool:
 
 def _changes(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -> dict[int, list[Change]]:
     """Return what revisions after *since* did to the tasks in *rows*, by id, whatever they were called."""
-    told = told_changes(connection, {row.name for row in rows}, since)
-    return {row.id: [_change(each) for each in told.of(row.source, row.name)] for row in rows}
+    told = told_changes(connection, {row.id: (row.source, row.name) for row in rows}, since)
+    return {id_: [_change(each) for each in changes] for id_, changes in told.items()}
 
 
 def _change(told: ToldChange) -> Change:
