@@ -15,6 +15,7 @@ from taskcfg_cli.render.actions import tell_actions
 from taskcfg_cli.render.json import print_json
 from taskcfg_cli.render.plan import print_plan, print_warnings
 from taskcfg_cli.render.progress import progress
+from taskcfg_cli.render.table import printable
 
 if TYPE_CHECKING:
     from taskcfg.control import Taskcfg
@@ -67,7 +68,12 @@ def rehearse(invocation: Invocation, taskcfg: Taskcfg, report: PlanReport, limit
 
 def print_applied(invocation: Invocation, done: ApplyReport, *, seen: bool) -> None:
     """Tell what was done; where the plan was *seen* before, only its sum."""
-    tell_actions(done)
+    from taskcfg.errors import TaskcfgError
+
+    try:
+        tell_actions(done)
+    except TaskcfgError as error:
+        click.echo(printable(f"{error.message}; the plan was applied all the same"), err=True)
     if invocation.as_json:
         print_json(done.document())
     else:

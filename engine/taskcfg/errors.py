@@ -128,6 +128,17 @@ class UnknownEnvironment(TaskcfgError):
     code = "unknown_environment"
 
 
+class UnknownSource(TaskcfgError):
+    """Nothing was applied for that source, and for others there was."""
+
+    code = "unknown_source"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        listed = ", ".join(f"`{each}`" for each in known)
+        super().__init__(f"nothing was applied for source `{name}`", hint=f"this database has {listed}")
+
+
 class UnknownTask(TaskcfgError):
     """No live task has that name."""
 

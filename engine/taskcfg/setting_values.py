@@ -222,7 +222,7 @@ def _json(value: str, example: str) -> object:
 
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "list" if example.startswith("[") else "object"
         raise UnfitValue(f"a JSON {kind} such as {example}", value) from error
 

@@ -76,6 +76,17 @@ def test_status_and_doctor_say_which_tasks_were_changed_by_hand(ready: Project) 
     assert [source["in_sync"] for source in changed_back["sources"]] == [True]
 
 
+def test_a_source_that_was_never_applied_is_not_one_without_drift(ready: Project) -> None:
+    done = ready.run("drift", "--source", "typo", "-o", "json")
+
+    assert done.code == 1
+    assert done.json["error"] == {
+        "code": "unknown_source",
+        "message": "nothing was applied for source `typo`",
+        "hint": "this database has `main`",
+    }
+
+
 def test_doctor_tells_of_whole_rows_too(ready: Project) -> None:
     ready.sql("UPDATE task_config SET retired_at = 1")
     retired = ready.run("doctor")

@@ -148,3 +148,40 @@ def test_a_rollback_that_a_scheduler_would_undo_is_refused(told: Project) -> Non
     assert refused.code == 5
     assert "`--despite-sync`" in refused.err
     eventually(lambda: told.ok("rollback", "2", "--yes"))
+
+
+HUGE = "9" * 30
+
+
+def test_a_number_that_no_database_counts_to_is_no_revision(told: Project) -> None:
+    for command in (("revisions", HUGE), ("rollback", HUGE)):
+        assert told.run(*command).err.startswith(f"error: there is no revision {HUGE}")
+    assert told.run("revisions", "--cursor", HUGE).err.startswith(f"error: `{HUGE}` is no cursor")
+
+
+def test_a_revision_of_another_source_is_not_shown_as_this_ones(told: Project) -> None:
+    done = told.run("revisions", "1", "--source", "other")
+
+    assert done.code == 1
+    assert done.err.startswith("error: revision 1 is one of source `main`, and this is `other`")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ("nonsense", "it is no JSON"),
+        ("7", "it is no list of changes"),
+        ("[{}]", "it holds what is no change"),
+        ('[{"action": "create", "name": "nocturnal"}]', "it holds a change that is not whole"),
+    ],
+)
+def test_a_revision_that_somebody_wrote_over_cannot_be_read(told: Project, changes: str, why: str) -> None:
+    told.sql(f"UPDATE revision SET changes = '{changes}' WHERE id = 2")
+
+    for command in (("drift",), ("revisions", "2"), ("rollback", "3"), ("blame", "nocturnal")):
+        done = told.run(*command)
+        assert done.code == 1, command
+        assert done.err.startswith("error: what revision 2 recorded cannot be read: "), done.err
+        assert why in done.err or command[0] == "blame"
+    assert "what revision 2 recorded cannot be read" in told.run("doctor").out
+    assert told.ok("revisions").out

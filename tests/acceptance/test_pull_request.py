@@ -87,3 +87,18 @@ def test_elsewhere_nothing_is_written_whatever_is_set(ready: Project, actions: P
     ready.ok("apply", "--yes")
 
     assert list(actions.glob("output")) + list(actions.glob("summary")) == []
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])
+def test_a_file_of_the_forge_that_cannot_be_written(ready: Project, actions: Path, variable: str) -> None:
+    ready.env[variable] = str(actions / "gone" / "file")
+    declare(ready, "nightly", "weekly")
+
+    planned, rehearsed = ready.run("plan"), ready.run("apply", "--dry-run")
+    applied = ready.ok("apply", "--yes")
+
+    told = f"`{ready.env[variable]}`, which ${variable} names, cannot be written: no such file or directory"
+    assert (planned.code, rehearsed.code) == (1, 1)
+    assert told in planned.err and told in rehearsed.err
+    assert applied.out.endswith("Apply complete! Tasks: 1 added, 0 changed, 0 deleted, 0 renamed.\n")
+    assert f"{told}; the plan was applied all the same" in applied.err

@@ -207,3 +207,24 @@ def test_a_plan_that_cannot_be_written_is_an_error(ready: Project) -> None:
 
     assert failed.code == 1
     assert "nowhere/plan.json" in failed.err
+
+
+@pytest.mark.parametrize("file", ["tasks.d/tasks.yaml", "tasks.d/plan.json", "environments/staging.yaml", ""])
+def test_a_plan_is_not_written_over_what_is_read(ready: Project, file: str) -> None:
+    before = (ready.folder / "tasks.d/tasks.yaml").read_text()
+
+    done = ready.run("plan", "--out", file)
+
+    assert done.code == 64
+    assert "--out" in done.err
+    assert (ready.folder / "tasks.d/tasks.yaml").read_text() == before
+
+
+def test_what_is_nested_without_end_is_no_plan(ready: Project) -> None:
+    ready.write("deep.json", "[" * 200_000)
+
+    applied, compared = ready.run("apply", "deep.json"), ready.run("plan", "--against", "deep.json")
+
+    assert (applied.code, compared.code) == (1, 1)
+    assert "deep.json cannot be applied: it is no JSON" in applied.err
+    assert "it is no JSON" in compared.err

@@ -74,8 +74,7 @@ def command(
 
     Reads the task files and the database, and changes nothing there.
     """
-    if against is not None and adopt:
-        raise click.UsageError("--adopt is about other sources' tasks, which no snapshot holds")
+    _check_usage(invocation, out, files, adopt, against)
     with invocation.taskcfg() as taskcfg:
         only = [path.absolute() for path in files] or None
         report = taskcfg.plan(only, adopt=adopt, against=against, horizon=horizon)
@@ -99,6 +98,29 @@ def command(
     if out is not None:
         click.echo(f"Saved: `taskcfg apply {printable(shlex.quote(str(out)))}` does exactly this", err=True)
     return ExitCode.CHANGES if detailed_exitcode and report.plan.has_changes else ExitCode.DONE
+
+
+def _check_usage(
+    invocation: Invocation,
+    out: Path | None,
+    files: tuple[Path, ...],
+    adopt: tuple[str, ...],
+    against: Path | None,
+) -> None:
+    """Refuse options that do not go together, and to write over what is read."""
+    if against is not None and adopt:
+        raise click.UsageError("--adopt is about other sources' tasks, which no snapshot holds")
+    if out is None:
+        return
+    from taskcfg.source.folders import environment_folders
+
+    settings = invocation.settings()
+    where, read = out.resolve(), [path.resolve() for path in files]
+    folders = [folder.resolve() for folder in (settings.tasks_dir, *environment_folders(settings.tasks_dir))]
+    if where == Path.cwd():
+        raise click.UsageError("--out takes the name of a file")
+    if where in read or any(where.is_relative_to(folder) for folder in folders):
+        raise click.UsageError(f"--out: {out} is among the task files, where a plan is none")
 
 
 def _refusal(taskcfg: Taskcfg, report: PlanReport) -> str | None:

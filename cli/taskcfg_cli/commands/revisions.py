@@ -35,7 +35,7 @@ def command(
     """Show applied plans, the newest first, or one with all it changed."""
     with invocation.taskcfg() as taskcfg:
         if revision is not None:
-            _show(invocation, taskcfg, revision)
+            _show(invocation, taskcfg, revision, source)
             return
         page = taskcfg.revisions(source, limit=limit, cursor=cursor)
     if invocation.as_json:
@@ -50,11 +50,11 @@ def command(
     print_page(page, HEADINGS, [_row(row) for row in page.rows], none)
 
 
-def _show(invocation: Invocation, taskcfg: Taskcfg, number: int) -> None:
+def _show(invocation: Invocation, taskcfg: Taskcfg, number: int, source: str | None) -> None:
     from taskcfg.control.documents import recorded_document, revision_document
     from taskcfg.reconcile.past import recorded_lines
 
-    row, changes = taskcfg.revision(number)
+    row, changes = taskcfg.revision(number, source)
     if invocation.as_json:
         print_json({**revision_document(row), "changes": [recorded_document(each) for each in changes]})
         return

@@ -18,14 +18,16 @@ def tell_actions(
 ) -> None:
     """Add what was planned, or applied, to the files that GitHub Actions names; elsewhere do nothing.
 
-    *refusal* is what a guard will say to an apply.
+    *refusal* is what a guard will say to an apply. Raises TaskcfgError where a file cannot be written.
     """
     if environ.get("GITHUB_ACTIONS") != "true":
         return
     if outputs := environ.get("GITHUB_OUTPUT"):
-        _append(outputs, "".join(f"{name}={value}\n" for name, value in _outputs(report).items()))
+        _append(
+            "GITHUB_OUTPUT", outputs, "".join(f"{name}={value}\n" for name, value in _outputs(report).items())
+        )
     if page := environ.get("GITHUB_STEP_SUMMARY"):
-        _append(page, f"{printable(report.markdown(refusal))}\n")
+        _append("GITHUB_STEP_SUMMARY", page, f"{printable(report.markdown(refusal))}\n")
 
 
 def _outputs(report: PlanReport | ApplyReport) -> dict[str, str]:
@@ -34,6 +36,15 @@ def _outputs(report: PlanReport | ApplyReport) -> dict[str, str]:
     return {"has_changes": str(plan.has_changes).lower(), **numbers, "summary": report.total()}
 
 
-def _append(file: str, text: str) -> None:
-    with open(file, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as opened:
-        opened.write(text)
+def _append(variable: str, file: str, text: str) -> None:
+    try:
+        with open(file, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as opened:
+            opened.write(text)
+    except OSError as error:
+        from taskcfg.errors import TaskcfgError
+
+        reason = (error.strerror or str(error)).lower()
+        raise TaskcfgError(
+            f"`{file}`, which ${variable} names, cannot be written: {reason}",
+            hint="later steps read it: mend the variable, or take it away",
+        ) from error

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from taskcfg.errors import UnknownSource
 from taskcfg.reconcile.drift import Drifted, drift, drift_total
 from taskcfg.reconcile.past import PastTask, tasks_at
 from taskcfg.store import past
 from taskcfg.store.database import Connection
 from taskcfg.store.live_state import StoredState
-from taskcfg.store.revisions import current_revision
+from taskcfg.store.revisions import current_revision, read_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,11 @@ def drift_of(connection: Connection, source: str, recorded: Sequence[PastTask] |
     """Return how *source* differs from what was last applied.
 
     *recorded* are all sources' tasks as their revisions left them; they are read where they are not given.
+    Raises UnknownSource where nothing was applied for it, and for others there was.
     """
+    known = [each.name for each in read_sources(connection)]
+    if known and source not in known:
+        raise UnknownSource(source, known)
     state = StoredState(connection, source)
     revision, live = current_revision(connection, source), state.live_tasks()
     if recorded is None:

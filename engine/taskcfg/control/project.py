@@ -278,7 +278,10 @@ class Taskcfg:
         schema.check_whole(self._own)
 
     def drift(self) -> DriftReport:
-        """Return what somebody changed in the database since the source was last applied."""
+        """Return what somebody changed in the database since the source was last applied.
+
+        Raises UnknownSource where others were applied, and this one was not.
+        """
         with reading(self._database) as connection:
             return drift_of(connection, self.settings.source)
 
@@ -294,10 +297,13 @@ class Taskcfg:
         with reading(self._database) as connection:
             return read_revisions(connection, source, limit, cursor)
 
-    def revision(self, number: int) -> tuple[RevisionRow, list[Recorded]]:
-        """Return one applied plan with its changes, by name. Raises UnknownRevision."""
+    def revision(self, number: int, source: str | None = None) -> tuple[RevisionRow, list[Recorded]]:
+        """Return one applied plan, of *source* or of any, with its changes, by name.
+
+        Raises UnknownRevision, and TaskcfgError where what it recorded cannot be read.
+        """
         with reading(self._database) as connection:
-            return read_revision(connection, number)
+            return read_revision(connection, number, source)
 
     def blame(self, name: str) -> BlameReport:
         """Return who set each field of the task *name*, which may be retired. Raises UnknownTask."""

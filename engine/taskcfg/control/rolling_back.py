@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from taskcfg.errors import TaskcfgError, UnknownRevision, UnsafePlan
+from taskcfg.errors import TaskcfgError, UnsafePlan
 from taskcfg.problems import Position, Problem, Severity
 from taskcfg.reconcile.past import PastTask, tasks_at
 from taskcfg.reconcile.state import Bearer
@@ -29,9 +29,7 @@ def desired_at(database: Engine, settings: Settings, number: int) -> Desired:
     """
     source = settings.source
     with reading(database) as connection:
-        row, _ = past.read_revision(connection, number)
-        if row.source != source:
-            raise UnknownRevision(number, source=source, owner=row.source)
+        row, _ = past.read_revision(connection, number, source)
         then = tasks_at(past.all_revisions(connection), number)
         found = [task for task in then if task.source == source]
         read_calendars(connection, (task.document for task in found))

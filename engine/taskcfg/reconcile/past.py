@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from taskcfg.errors import TaskcfgError
 from taskcfg.reconcile.describe import value_text
 from taskcfg.reconcile.plan import FieldChange, document_changes, flattened
 
@@ -19,6 +21,42 @@ _TITLES = {
     "rename": "  > {name} renamed (was {previous})",
     "delete": "  - {name} deleted",
 }
+
+
+def read_changes(number: int, text: str) -> list[Recorded]:
+    """Return the changes that the revision *number* recorded as *text*.
+
+    Raises TaskcfgError for what taskcfg did not write.
+    """
+    try:
+        changes = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise unreadable(number, f"it is no JSON: {error}") from error
+    if not isinstance(changes, list):
+        raise unreadable(number, "it is no list of changes")
+    for change in changes:
+        check_change(number, change)
+    return changes
+
+
+def check_change(number: int, change: Any) -> None:
+    """Raise TaskcfgError unless *change* is one that the revision *number* can have recorded."""
+    if not isinstance(change, Mapping) or change.get("action") not in _TITLES:
+        raise unreadable(number, "it holds what is no change")
+    documents = [change.get(key, ()) for key in ("before", "after")]
+    named = all(isinstance(change.get(key, ""), str) for key in ("name", "previous", "previous_source"))
+    if "name" not in change or not named or not all(d is None or isinstance(d, Mapping) for d in documents):
+        raise unreadable(number, "it holds a change that is not whole")
+    if not isinstance(change.get("id", 0), int):
+        raise unreadable(number, "it holds a change of no task")
+
+
+def unreadable(number: int, reason: str) -> TaskcfgError:
+    """Return the error for a revision whose record somebody else wrote to."""
+    return TaskcfgError(
+        f"what revision {number} recorded cannot be read: {reason}",
+        hint="somebody changed it in the database: restore `revision.changes` from a backup",
+    )
 
 
 def changed_fields(change: Recorded) -> tuple[FieldChange, ...]:

@@ -93,7 +93,7 @@ def read_saved_plan(text: str, place: str) -> SavedPlan:
     """Return the plan that *text*, which stands at *place*, holds. Raises InvalidPlanFile."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidPlanFile(place, f"it is no JSON: {error}") from error
     if not isinstance(document, dict) or APPROVED not in document:
         raise InvalidPlanFile(place, "it is no saved plan")
@@ -118,5 +118,5 @@ def read_saved_plan(text: str, place: str) -> SavedPlan:
             rows={str(name): int(version) for name, version in base["rows"].items()},
             steps=tuple((str(step[0]), str(step[1]), *step[2:]) for step in approved["steps"]),
         )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise InvalidPlanFile(place, f"it is damaged ({type(error).__name__}: {error})") from error

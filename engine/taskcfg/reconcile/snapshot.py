@@ -100,7 +100,7 @@ def read_snapshot(text: str, place: str) -> Snapshot:
     """Return the snapshot that *text*, which stands at *place*, holds. Raises InvalidSnapshot."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidSnapshot(place, f"it is no JSON: {error}") from error
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise InvalidSnapshot(place, "it is no snapshot")
@@ -112,7 +112,7 @@ def read_snapshot(text: str, place: str) -> Snapshot:
         if digest != digest_of(document):
             raise InvalidSnapshot(place, "it is damaged, or was changed after it was written")
         return _read(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidSnapshot(place, f"it is damaged ({type(error).__name__}: {error})") from error
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Text, cast, select
 
 from taskcfg.errors import TaskcfgError, UnknownRevision
-from taskcfg.reconcile.past import Recorded, Revised
+from taskcfg.reconcile.past import Recorded, Revised, read_changes
 from taskcfg.store.history import Page
 from taskcfg.store.tables import revision
 
@@ -19,6 +19,10 @@ _FACTS = (
     _c.id, _c.source, _c.created_at, _c.actor, _c.reason, _c.commit, _c.author, _c.subject, _c.dirty,
     _c.summary, _c.files_digest,
 )  # fmt: skip
+_CHANGES = cast(_c.changes, Text)
+
+MOST = 2**63 - 1
+"""No revision has a greater number: a database counts no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def read_revisions(
     if source is not None:
         query = query.where(_c.source == source)
     if cursor is not None:
-        if not cursor.isdecimal():
+        if not cursor.isdecimal() or int(cursor) > MOST:
             raise TaskcfgError(
                 f"`{cursor}` is no cursor", hint="give the one that the page before ended with"
             )
@@ -59,19 +63,27 @@ def read_revisions(
     return Page(tuple(rows[:limit]), more)
 
 
-def read_revision(connection: Connection, number: int) -> tuple[RevisionRow, list[Recorded]]:
-    """Return one revision with its changes, by name. Raises UnknownRevision."""
-    row = connection.execute(select(*_FACTS, _c.changes).where(_c.id == number)).first()
+def read_revision(
+    connection: Connection, number: int, source: str | None = None
+) -> tuple[RevisionRow, list[Recorded]]:
+    """Return one revision, of *source* or of any, with its changes, by name.
+
+    Raises UnknownRevision, and TaskcfgError where they cannot be read.
+    """
+    query = select(*_FACTS, _CHANGES).where(_c.id == number)
+    row = connection.execute(query).first() if number <= MOST else None
     if row is None:
         raise UnknownRevision(number)
-    return _row(row[:-1]), sorted(row.changes, key=lambda change: str(change["name"]))
+    if source not in (None, row.source):
+        raise UnknownRevision(number, source=source, owner=row.source)
+    return _row(row[:-1]), sorted(read_changes(number, row[-1]), key=lambda change: str(change["name"]))
 
 
 def all_revisions(connection: Connection) -> Iterator[Revised]:
-    """Yield the revisions of all sources, the oldest first."""
-    query = select(_c.id, _c.source, _c.changes).order_by(_c.id).execution_options(yield_per=100)
-    for number, source, changes in connection.execute(query):
-        yield Revised(number, source, changes)
+    """Yield the revisions of all sources, the oldest first. Raises TaskcfgError where one cannot be read."""
+    query = select(_c.id, _c.source, _CHANGES).order_by(_c.id).execution_options(yield_per=100)
+    for number, source, text in connection.execute(query):
+        yield Revised(number, source, read_changes(number, text))
 
 
 def _row(row: Row[Any] | tuple[Any, ...]) -> RevisionRow:
