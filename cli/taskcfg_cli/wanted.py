@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Tasks by name, the pauses over some of them, and the names of those whose rows cannot be read."""
+    """Tasks by name, the pauses over some of them, and the names of those whose rows cannot be read.
+
+    `begun` is, of those of the database, the first nominal time that is still to be fired.
+    """
 
     specs: dict[str, TaskSpec]
     pauses: dict[str, Pause] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
+    begun: dict[str, datetime] = field(default_factory=dict)
 
     def remarks(self, selection: Selection, firing: set[str]) -> Iterator[str]:
         """Say why no task, or a task that was named, fires; *firing* are those that do."""
@@ -58,7 +63,8 @@ def wanted_tasks(invocation: Invocation, files: tuple[Path, ...], selection: Sel
             rows = taskcfg.declared(selection)
         specs = {row.name: row.spec for row in rows if row.spec is not None}
         pauses = {row.name: row.pause for row in rows if row.pause is not None}
-        return Wanted(specs, pauses, tuple(row.name for row in rows if row.spec is None))
+        begun = {row.name: row.next_nominal_at for row in rows if row.next_nominal_at is not None}
+        return Wanted(specs, pauses, tuple(row.name for row in rows if row.spec is None), begun)
     if selection.states:
         raise click.UsageError("--state is about the database's tasks and does not go with -f")
     settings = invocation.settings()

@@ -35,6 +35,7 @@ def test_no_fire_falls_on_a_holiday_and_an_edit_of_the_calendar_alone_is_a_chang
     project.ok("apply", "--yes")
     assert fires(project) == ["2030-12-23", "2030-12-27", "2030-12-28"]
     assert "No changes" in project.ok("plan").out
+    assert 'schedule.skip_on  ["closures"]: its days are others' in project.ok("revisions", "2").out
 
 
 def test_a_mistake_in_a_calendar_stops_the_apply_with_its_place(project: Project) -> None:

@@ -264,7 +264,7 @@ def test_doctor_asks_the_repository_and_tells_of_drift(project: Project, reposit
 
     assert checks["repository"]["reason"] == f"`main` is at {repository.git('rev-parse', 'HEAD')[:12]}"
     assert "task_files" not in checks
-    assert "task `a` was changed in the database by hand (priority)" in checks["sources"]["reason"]
+    assert checks["sources"]["reason"] == "1 task changed by hand since the last apply: `a`"
     assert checks["sources"]["level"] == "warn"
     assert without["repository"]["level"] == "fail"
 

@@ -185,3 +185,26 @@ def test_a_revision_that_somebody_wrote_over_cannot_be_read(told: Project, chang
         assert why in done.err or command[0] == "blame"
     assert "what revision 2 recorded cannot be read" in told.run("doctor").out
     assert told.ok("revisions").out
+
+
+def test_blame_of_a_row_that_cannot_be_read_says_so(told: Project) -> None:
+    told.sql("UPDATE task_config SET schedule = '[' WHERE name = 'nocturnal'")
+
+    text, document = told.ok("blame", "nocturnal"), told.ok("blame", "nocturnal", "-o", "json").json
+
+    assert text.err == (
+        "nocturnal's row cannot be read: this was applied last. `taskcfg show nocturnal` says why.\n"
+    )
+    assert document["unreadable"] is True
+    assert {each["field"]: each["value"] for each in document["fields"]}["schedule.cron"] == "30 1 * * *"
+
+
+def test_blame_names_the_apply_that_undid_a_change_by_hand(told: Project) -> None:
+    told.sql("UPDATE task_config SET source = 'other', priority = 9 WHERE name = 'nocturnal'")
+    told.ok("apply", "--yes", "--adopt", "nocturnal")
+
+    fields = {
+        each["field"]: each["revision"] for each in told.ok("blame", "nocturnal", "-o", "json").json["fields"]
+    }
+
+    assert (fields["priority"], fields["schedule.cron"], fields["owner"]) == (4, 2, 1)

@@ -6,6 +6,7 @@ import pytest
 
 from taskcfg.control.coming import coming_fires
 from taskcfg.errors import TaskcfgError
+from taskcfg.spec.fire_time import fire_time
 from taskcfg.spec.pause import Pause
 from taskcfg.spec.policy import Policy
 from taskcfg.spec.schedule import At, Cron, Every, Manual
@@ -114,3 +115,18 @@ def test_what_a_pause_keeps_back_is_marked() -> None:
         {"task": "a", "by": "oncall", "reason": "INC-1", "until": "2026-10-24T02:00:00Z"},
         {"task": "b", "by": "oncall", "reason": "INC-2", "until": None},
     ]
+
+
+def test_a_time_that_was_taken_care_of_does_not_come_again_for_its_jitter() -> None:
+    spec = make_spec(schedule=Cron("0 3 * * *"), policy=Policy(jitter=timedelta(minutes=50)))
+    three = START.replace(hour=3)
+    late = fire_time(spec.name, spec.policy.jitter, three) - timedelta(seconds=1)
+
+    def nominals(begun: datetime | None) -> list[datetime]:
+        known = {} if begun is None else {spec.name: begun}
+        return [fire.nominal_at for fire in coming_fires([spec], late, None, 1, begun=known).fires]
+
+    assert nominals(None) == nominals(three) == [three]
+    assert nominals(three + timedelta(days=1)) == [three + timedelta(days=1)]
+    far = coming_fires([spec], START, None, 1, begun={spec.name: three + timedelta(days=9)})
+    assert [fire.nominal_at for fire in far.fires] == [three]

@@ -138,6 +138,16 @@ def test_a_paused_task_fires_nothing_before_its_pause_ends(until: datetime | Non
 
     assert found.after is not None
     assert (found.after.fires, found.added, found.removed) == (fires, fires, fires)
+    assert lines(found)[0].startswith(
+        "fires: at 03:00 every day, Europe/London -> at 02:00 every day, Europe/London; "
+    )
+
+
+def test_a_schedule_that_differs_beyond_the_horizon_is_told() -> None:
+    found = change(spec(Cron("0 2 1 3 *")), spec(Cron("0 2 1 2 *")))
+
+    assert (found.added, found.removed) == (0, 0)
+    assert "next Mon 1 Feb 2027 02:00 GMT" in lines(found)[0]
 
 
 def test_a_row_that_cannot_be_read_has_no_past() -> None:

@@ -37,6 +37,10 @@ def command(invocation: Invocation, name: str) -> None:
         return
     for line in table(HEADINGS, [_row(report, field) for field in report.fields]):
         click.echo(line)
+    if report.unreadable:
+        click.echo(
+            f"{name}'s row cannot be read: this was applied last. `taskcfg show {name}` says why.", err=True
+        )
 
 
 def _row(report: BlameReport, field: Blamed) -> list[str | None]:

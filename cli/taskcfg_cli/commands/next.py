@@ -62,7 +62,8 @@ def command(
     now = SystemClock().now()
     if count is None and end is None:
         count = DEFAULT_COUNT
-    coming = coming_fires(wanted.specs.values(), start or now, end, count, wanted.pauses)
+    begun = wanted.begun if start is None else None
+    coming = coming_fires(wanted.specs.values(), start or now, end, count, wanted.pauses, begun)
     if invocation.as_json:
         print_json(coming.document())
     elif invocation.format == "ics":

@@ -20,12 +20,14 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class BlameReport:
-    """A task's fields, and the changes that set them."""
+    """A task's fields, and the changes that set them. Where its row is `unreadable` they are those that were
+    applied last."""
 
     task: str
     source: str
     fields: list[Blamed]
     changes: list[ToldChange]
+    unreadable: bool = False
 
     def change_of(self, field: Blamed) -> ToldChange | None:
         """Return the change that set *field*; None: somebody did by hand, or before all that is recorded."""
@@ -36,6 +38,7 @@ class BlameReport:
         return {
             "task": self.task,
             "source": self.source,
+            "unreadable": self.unreadable,
             "fields": [self._document(field) for field in self.fields],
         }
 
@@ -59,5 +62,7 @@ def blame_of(connection: Connection, name: str) -> BlameReport:
     best = max(chosen, key=lambda each: (each.state is not TaskState.RETIRED, each.id))
     (row,) = task_rows(connection, ids=[best.id], states=tuple(TaskState))
     changes = told_changes(connection, {row.id: (row.source, row.name)}, _EVER)[row.id]
-    live = None if row.spec is None or row.state is TaskState.RETIRED else row.spec.document()
-    return BlameReport(row.name, row.source, blame([each.document for each in changes], live), changes)
+    retired = row.state is TaskState.RETIRED
+    live = None if row.spec is None or retired else row.spec.document()
+    fields = blame([each.document for each in changes], live)
+    return BlameReport(row.name, row.source, fields, changes, unreadable=row.spec is None and not retired)

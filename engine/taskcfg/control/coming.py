@@ -99,8 +99,12 @@ def coming_fires(
     end: datetime | None,
     count: int | None,
     pauses: Mapping[str, Pause] | None = None,
+    begun: Mapping[str, datetime] | None = None,
 ) -> Coming:
     """Return the fires of the enabled tasks among *specs*, at most *count* of each.
+
+    What is nominal before *start* and fires after it, for its jitter, comes where *begun*, the first nominal
+    time that each task has still to fire, is not later.
 
     Raises TaskcfgError when there are more than a million.
     """
@@ -124,6 +128,8 @@ def coming_fires(
             # Files are checked before; this row was changed by hand, and is no reason to hide the others.
             logger.warning("task.unreadable task=%s reason=%r", spec.name, str(error))
             continue
+        if begun is not None and spec.policy.jitter and spec.name in begun:
+            found = [each for each in found if each[0].at >= min(start, begun[spec.name])]
         within = _of_task(spec, found, paused.get(spec.name))
         fires.extend([fire for fire in within if start <= fire.fire_at < before][:count])
         if len(fires) > MOST:

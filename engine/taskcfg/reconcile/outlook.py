@@ -62,8 +62,10 @@ class FiresChange:
 
     @property
     def moves(self) -> bool:
-        """Whether the task fires at other times than before."""
-        return self.before is None or self.after is None or bool(self.added or self.removed)
+        """Whether the task fires at other times than before, be it beyond the horizon or after a pause."""
+        if self.before is None or self.after is None or self.before.words != self.after.words:
+            return True
+        return bool(self.added or self.removed)
 
 
 NO_FIRES: Mapping[ChangeKey, FiresChange] = {}

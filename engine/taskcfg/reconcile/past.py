@@ -10,6 +10,7 @@ from typing import Any
 from taskcfg.errors import TaskcfgError
 from taskcfg.reconcile.describe import value_text
 from taskcfg.reconcile.plan import FieldChange, document_changes, flattened
+from taskcfg.reconcile.schedule_values import says_the_same
 
 Recorded = Mapping[str, Any]
 """One element of a revision's `changes`: `action`, `name`, `before` and `after`, and the `id` of the row;
@@ -81,6 +82,8 @@ def recorded_lines(change: Recorded) -> list[str]:
 
 def _values(change: Recorded, field: FieldChange) -> str:
     after = value_text(field.path, field.after)
+    if change["before"] is not None and says_the_same(field.before, field.after):
+        return f"{after}: its days are others"
     return after if change["before"] is None else f"{value_text(field.path, field.before)} -> {after}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, Text, cast, select
@@ -31,11 +32,15 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a row says of itself, and the pause over it; `spec` is None where the row cannot be read."""
+    """What a row says of itself, and the pause over it; `spec` is None where the row cannot be read.
+
+    All nominal times before `next_nominal_at` have been taken care of; None where none is to come.
+    """
 
     name: str
     spec: TaskSpec | None
     pause: Pause | None
+    next_nominal_at: datetime | None
 
 
 def selected(connection: Connection, selection: Selection) -> list[Selected]:
@@ -52,7 +57,7 @@ def selected(connection: Connection, selection: Selection) -> list[Selected]:
 
 def declared(connection: Connection, ids: Collection[int]) -> list[Declared]:
     """Return the tasks *ids*, by name."""
-    query = select(*SPEC_SELECTION, *PAUSE_SELECTION).select_from(TASKS_AND_PAUSES)
+    query = select(*SPEC_SELECTION, *PAUSE_SELECTION, _c.next_nominal_at).select_from(TASKS_AND_PAUSES)
     found = []
     rows = connection.execute(query.where(among(connection, _c.id, ids)).order_by(_c.name, _c.id))
     for row in with_calendars(connection, rows):
@@ -60,7 +65,7 @@ def declared(connection: Connection, ids: Collection[int]) -> list[Declared]:
             spec = spec_of(row)
         except UNREADABLE:
             spec = None
-        found.append(Declared(row.name, spec, pause_of(row)))
+        found.append(Declared(row.name, spec, pause_of(row), row.next_nominal_at))
     return found
 
 
