@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -110,13 +110,7 @@ def coming_fires(
     """
     before = END_OF_TIME if end is None else end
     paused = pauses or {}
-
-    @cache
-    def nominals(schedule: Schedule, zone: str, jitter: timedelta) -> list[tuple[NominalTime, str | None]]:
-        # By fire time, which jitter makes later: what is nominal shortly before may fire in time.
-        limit = MOST + 1 if count is None else min(count, MOST) + 1
-        table = timetable(schedule, zone)
-        return list(_noted(table.between(start - jitter, before, limit), table))
+    nominals = _nominals(start, before, count)
 
     fires: list[ComingFire] = []
     for spec in specs:
@@ -128,7 +122,7 @@ def coming_fires(
             # Files are checked before; this row was changed by hand, and is no reason to hide the others.
             logger.warning("task.unreadable task=%s reason=%r", spec.name, str(error))
             continue
-        if begun is not None and spec.policy.jitter and spec.name in begun:
+        if spec.policy.jitter and begun is not None and spec.name in begun:
             found = [each for each in found if each[0].at >= min(start, begun[spec.name])]
         within = _of_task(spec, found, paused.get(spec.name))
         fires.extend([fire for fire in within if start <= fire.fire_at < before][:count])
@@ -140,9 +134,26 @@ def coming_fires(
     return Coming(start, end, tuple(fires), paused)
 
 
-def _of_task(
-    spec: TaskSpec, found: list[tuple[NominalTime, str | None]], pause: Pause | None
-) -> Iterator[ComingFire]:
+_Noted = list[tuple[NominalTime, str | None]]
+"""Nominal times, each with what clock changes have to do with it."""
+
+
+def _nominals(
+    start: datetime, before: datetime, count: int | None
+) -> Callable[[Schedule, str, timedelta], _Noted]:
+    """Return what finds the times of a schedule in a zone that may fire, with a jitter, in the window."""
+    limit = MOST + 1 if count is None else min(count, MOST) + 1
+
+    @cache
+    def nominals(schedule: Schedule, zone: str, jitter: timedelta) -> _Noted:
+        # By fire time, which jitter makes later: what is nominal shortly before may fire in time.
+        table = timetable(schedule, zone)
+        return list(_noted(table.between(start - jitter, before, limit), table))
+
+    return nominals
+
+
+def _of_task(spec: TaskSpec, found: _Noted, pause: Pause | None) -> Iterator[ComingFire]:
     name, jitter = spec.name, spec.policy.jitter
     if jitter == _NONE and pause is None:
         return (ComingFire(name, nominal, nominal.at, note) for nominal, note in found)
