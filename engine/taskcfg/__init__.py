@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from taskcfg.errors import UnknownEnvironment as UnknownEnvironment
     from taskcfg.errors import UnknownFire as UnknownFire
     from taskcfg.errors import UnknownRevision as UnknownRevision
+    from taskcfg.errors import UnknownSource as UnknownSource
     from taskcfg.errors import UnknownTask as UnknownTask
     from taskcfg.errors import UnknownType as UnknownType
     from taskcfg.errors import UnreachableRepository as UnreachableRepository
@@ -80,6 +81,7 @@ _ROOMS = {
             "UnknownEnvironment",
             "UnknownFire",
             "UnknownRevision",
+            "UnknownSource",
             "UnknownTask",
             "UnknownType",
             "UnreachableRepository",
